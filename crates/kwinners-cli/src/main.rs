@@ -1,0 +1,3 @@
+//! The `kwinners` command.
+
+fn main() {}

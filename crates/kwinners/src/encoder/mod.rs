@@ -1,0 +1,58 @@
+//! Encoders: from input vectors to exactly-k codes.
+//!
+//! Two traits, both object-safe, and one closed enum of everything that a file can hold.
+
+use crate::error::Result;
+use crate::rows::Rows;
+use crate::sdr::SdrBatch;
+
+/// Turns vectors into codes. Pure: the same rows give the same codes, whatever was encoded before.
+pub trait Encoder: Send + Sync {
+    /// Values an input vector has.
+    fn input_width(&self) -> usize;
+
+    /// Units of a code, `n`.
+    fn units(&self) -> usize;
+
+    /// Active units of every code, `k`.
+    fn winners(&self) -> usize;
+
+    /// Encodes `rows`, `(len, input_width)`, and appends `len` codes to `codes`.
+    ///
+    /// # Errors
+    /// If the rows have another width, hold NaN or infinity, or `codes` has other units.
+    fn encode_into(&self, rows: Rows<'_>, codes: &mut SdrBatch) -> Result<()>;
+
+    /// Encodes `rows`, `(len, input_width)`, into `len` codes.
+    ///
+    /// # Errors
+    /// As [`Encoder::encode_into`].
+    fn encode(&self, rows: Rows<'_>) -> Result<SdrBatch> {
+        let mut codes = SdrBatch::new(self.units())?;
+        self.encode_into(rows, &mut codes)?;
+        Ok(codes)
+    }
+}
+
+/// An encoder that learns, one mini-batch at a time.
+pub trait Learner: Encoder {
+    /// Learns from `rows`, `(len, input_width)`, with one label a row where the learner uses them.
+    ///
+    /// # Errors
+    /// As [`Encoder::encode_into`]; nothing is learned then.
+    fn learn(&mut self, rows: Rows<'_>, labels: Option<&[u32]>) -> Result<Step>;
+}
+
+/// What one step of learning did.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
+#[non_exhaustive]
+pub struct Step {
+    /// Epoch that the step belongs to, from 0.
+    pub epoch: usize,
+    /// Steps done so far, this one included.
+    pub step: u64,
+    /// Samples seen so far, this step's included.
+    pub samples: u64,
+    /// Mean loss of the step's samples; for reconstructing learners the mean squared error a value.
+    pub loss: f64,
+}
