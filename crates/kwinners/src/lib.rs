@@ -3,7 +3,9 @@
 pub mod data;
 pub mod encoder;
 mod error;
+#[allow(unsafe_code, reason = "the hot loops live here, each block with its reason")]
 mod kernel;
+mod kwta;
 mod rng;
 mod rows;
 pub mod sdr;
@@ -11,6 +13,7 @@ pub mod sdr;
 pub use data::Dataset;
 pub use encoder::{Encoder, Learner, Step};
 pub use error::{Error, Result};
+pub use kwta::{Balance, Boost, DutyCycle, KWinners};
 pub use rng::Rng;
 pub use rows::Rows;
 pub use sdr::{BitRows, Sdr, SdrBatch, SdrRef};

@@ -1,17 +1,78 @@
 //! The hot loops, behind one table chosen once for the CPU at hand.
+//!
+//! [`scalar`] is the meaning of every kernel; `avx2` and `avx512` do the same, faster. All three
+//! add in the same order and never contract a product and a sum, so **they agree to the bit**:
+//! a model trained on one machine has the same bytes on another.
+//!
+//! This is the only room with `unsafe`. Dense products are the `gemm` crate's work
+//! ([`product`]); they may differ in the last bit between CPUs, not between thread counts.
 
 mod scalar;
+mod select;
+pub(crate) mod tiles;
 
-/// Bit-parallel overlap: `out[i] = popcount(query & rows[i])`, rows as long as `query`.
-pub(crate) type Overlaps = fn(query: &[u64], rows: &[u64], out: &mut [u32]);
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::OnceLock;
+
+pub(crate) use select::{SelectScratch, select};
+use tiles::{BlockedRows, Delta, Pair};
 
 /// One implementation of every hot loop.
+///
+/// "Key" is an `f32` as an order-preserving `i32` ([`select::key`]); "tile" and "block" are the
+/// pieces that [`tiles`] cuts a weight matrix into.
 #[derive(Debug)]
 pub(crate) struct Table {
-    pub(crate) overlaps: Overlaps,
+    /// The instruction set, for reports.
+    pub(crate) name: &'static str,
+    /// `out[i] = popcount(query & rows[i])`, rows as long as `query`, a multiple of 8 words.
+    pub(crate) overlaps: fn(query: &[u64], rows: &[u64], out: &mut [u32]),
+    /// Largest key of each of `maxima.len()` groups, group `g` being the scores at `g`,
+    /// `g + maxima.len()`, ...; `maxima.len()` is a multiple of 16. True if a score is NaN.
+    pub(crate) group_maxima: fn(scores: &[f32], maxima: &mut [i32]) -> bool,
+    /// A key that at least `k` of `keys` reach, and how many do; the search ends when that is at
+    /// most `k + slack`, or when the key is exactly the `k`-th largest. The length is a multiple of
+    /// 16, filled up with `i32::MIN`.
+    pub(crate) kth_key: fn(keys: &[i32], k: usize, slack: usize) -> (i32, usize),
+    /// Writes the places of the scores that reach `threshold` to the front of `places`, which has
+    /// 16 more places than there are scores, and returns how many there are.
+    pub(crate) places_at_least: fn(scores: &[f32], threshold: f32, places: &mut [u32]) -> usize,
+    /// Writes `places[i]` for each `keys[i] >= threshold` to `out`, which has exactly that many.
+    pub(crate) keep_at_least: fn(keys: &[i32], threshold: i32, places: &[u32], out: &mut [u32]),
+    /// The scores of every row against the units of one tile, [`tiles::TILE_UNITS`] a row;
+    /// row `r` goes to `out[r * stride..]`.
+    pub(crate) tile_scores: fn(tile: &[f32], rows: &BlockedRows, out: &mut [f32], stride: usize),
+    /// `out += Σ_winners row(winner)`, `out` being `blocks * 4` long.
+    pub(crate) add_unit_rows: fn(weights: &[f32], winners: &[u32], out: &mut [f32]),
+    /// `row(unit) += factor · delta(row)` for each pair, in order, within one tile.
+    pub(crate) update_tile: fn(tile: &mut [f32], pairs: &[Pair], delta: &Delta, factor: f32),
 }
 
-/// The best table for this CPU.
+/// All tables that this CPU can run, best first; the scalar one is always the last.
+pub(crate) fn available() -> Vec<&'static Table> {
+    let mut tables = Vec::new();
+    #[cfg(target_arch = "x86_64")]
+    {
+        if avx512::is_available() {
+            tables.push(&avx512::TABLE);
+        }
+        if avx2::is_available() {
+            tables.push(&avx2::TABLE);
+        }
+    }
+    tables.push(&scalar::TABLE);
+    tables
+}
+
+/// The best table for this CPU, looked up once.
 pub(crate) fn table() -> &'static Table {
-    &scalar::TABLE
+    static CHOSEN: OnceLock<&'static Table> = OnceLock::new();
+    CHOSEN.get_or_init(|| available()[0])
 }

@@ -1,11 +1,114 @@
 //! The reference: plain loops, the meaning of every kernel.
 
 use super::Table;
+use super::select::{key, middle};
+use super::tiles::{BLOCK, BlockedRows, CHUNK, Delta, Pair, TILE_UNITS};
 
-pub(super) static TABLE: Table = Table { overlaps };
+pub(super) static TABLE: Table = Table {
+    name: "scalar",
+    overlaps,
+    group_maxima,
+    kth_key,
+    places_at_least,
+    keep_at_least,
+    tile_scores,
+    add_unit_rows,
+    update_tile,
+};
 
 fn overlaps(query: &[u64], rows: &[u64], out: &mut [u32]) {
     for (row, out) in rows.chunks_exact(query.len()).zip(out) {
         *out = row.iter().zip(query).map(|(a, b)| (a & b).count_ones()).sum();
+    }
+}
+
+fn group_maxima(scores: &[f32], maxima: &mut [i32]) -> bool {
+    maxima.fill(key(f32::NEG_INFINITY));
+    let mut any_nan = false;
+    for group in scores.chunks(maxima.len()) {
+        for (maximum, &score) in maxima.iter_mut().zip(group) {
+            any_nan |= score.is_nan();
+            *maximum = (*maximum).max(key(score + 0.0));
+        }
+    }
+    any_nan
+}
+
+fn kth_key(keys: &[i32], k: usize, slack: usize) -> (i32, usize) {
+    let reaching = |key: i32| keys.iter().filter(|&&other| other >= key).count();
+    // At least k keys reach `low`; fewer than k are above `high`.
+    let mut low = keys.iter().copied().filter(|&key| key != i32::MIN).min().unwrap_or(i32::MIN);
+    let mut high = keys.iter().copied().max().unwrap_or(i32::MIN);
+    let mut count = reaching(low);
+    while low < high && count > k + slack {
+        let tried = middle(low, high);
+        let reached = reaching(tried);
+        if reached >= k {
+            (low, count) = (tried, reached);
+        } else {
+            high = tried - 1;
+        }
+    }
+    (low, count)
+}
+
+fn places_at_least(scores: &[f32], threshold: f32, places: &mut [u32]) -> usize {
+    let mut count = 0;
+    for (place, &score) in scores.iter().enumerate() {
+        places[count] = place as u32;
+        count += usize::from(score >= threshold);
+    }
+    count
+}
+
+pub(super) fn keep_at_least(keys: &[i32], threshold: i32, places: &[u32], out: &mut [u32]) {
+    let kept = keys.iter().zip(places).filter(|(key, _)| **key >= threshold);
+    for (slot, (_, &place)) in out.iter_mut().zip(kept) {
+        *slot = place;
+    }
+}
+
+/// Even and odd places of the list of active blocks are summed apart, then lane by lane:
+/// `((l0 + l1) + (l2 + l3))` of `even + odd`.
+fn tile_scores(tile: &[f32], rows: &BlockedRows, out: &mut [f32], stride: usize) {
+    for row in 0..rows.len() {
+        let (values, active) = rows.row(row);
+        let mut sums = [[0.0f32; CHUNK]; 2];
+        for (place, &block) in active.iter().enumerate() {
+            let inputs = &values[block as usize * BLOCK..][..BLOCK];
+            let weights = &tile[block as usize * CHUNK..][..CHUNK];
+            for (lane, sum) in sums[place % 2].iter_mut().enumerate() {
+                *sum += inputs[lane % BLOCK] * weights[lane];
+            }
+        }
+        for (unit, out) in out[row * stride..][..TILE_UNITS].iter_mut().enumerate() {
+            let lane = |lane: usize| sums[0][unit * BLOCK + lane] + sums[1][unit * BLOCK + lane];
+            *out = (lane(0) + lane(1)) + (lane(2) + lane(3));
+        }
+    }
+}
+
+fn add_unit_rows(weights: &[f32], winners: &[u32], out: &mut [f32]) {
+    let blocks = out.len() / BLOCK;
+    for &winner in winners {
+        let (tile, unit) = (winner as usize / TILE_UNITS, winner as usize % TILE_UNITS);
+        let tile = &weights[tile * blocks * CHUNK..][..blocks * CHUNK];
+        for (chunk, out) in tile.chunks_exact(CHUNK).zip(out.chunks_exact_mut(BLOCK)) {
+            for (out, weight) in out.iter_mut().zip(&chunk[unit * BLOCK..]) {
+                *out += weight;
+            }
+        }
+    }
+}
+
+fn update_tile(tile: &mut [f32], pairs: &[Pair], delta: &Delta, factor: f32) {
+    for pair in pairs {
+        let (values, active) = delta.row(pair.row as usize);
+        for &block in active {
+            let weights = &mut tile[block as usize * CHUNK + pair.unit as usize * BLOCK..][..BLOCK];
+            for (weight, value) in weights.iter_mut().zip(&values[block as usize * BLOCK..]) {
+                *weight += factor * value;
+            }
+        }
     }
 }

@@ -1,0 +1,244 @@
+//! The kernels for AVX2: every x86-64 machine since about 2014.
+//!
+//! As in [`super::avx512`], products and sums stay apart so that results equal the scalar ones.
+
+use std::arch::x86_64::*;
+
+use super::Table;
+use super::select::middle;
+use super::tiles::{BLOCK, BlockedRows, CHUNK, Delta, Pair, TILE_UNITS};
+
+/// Whether this CPU has all that the kernels here use.
+pub(super) fn is_available() -> bool {
+    is_x86_feature_detected!("avx2")
+        && is_x86_feature_detected!("popcnt")
+        && is_x86_feature_detected!("bmi1")
+}
+
+/// A safe entry to a kernel of this file.
+macro_rules! entry {
+    ($inner:ident ( $($name:ident : $kind:ty),* ) -> $answer:ty) => {
+        |$($name: $kind),*| -> $answer {
+            // SAFETY: the table below is only handed out where `is_available` said yes, so the CPU
+            // has every feature that the inner function was compiled for.
+            unsafe { $inner($($name),*) }
+        }
+    };
+}
+
+pub(super) static TABLE: Table = Table {
+    name: "avx2",
+    overlaps: entry!(overlaps(query: &[u64], rows: &[u64], out: &mut [u32]) -> ()),
+    group_maxima: entry!(group_maxima(scores: &[f32], maxima: &mut [i32]) -> bool),
+    kth_key: entry!(kth_key(keys: &[i32], k: usize, slack: usize) -> (i32, usize)),
+    places_at_least: entry!(
+        places_at_least(scores: &[f32], threshold: f32, places: &mut [u32]) -> usize
+    ),
+    keep_at_least: super::scalar::keep_at_least,
+    tile_scores: entry!(
+        tile_scores(tile: &[f32], rows: &BlockedRows, out: &mut [f32], stride: usize) -> ()
+    ),
+    add_unit_rows,
+    update_tile,
+};
+
+/// The hardware population count, word by word; the compiler unrolls it.
+#[target_feature(enable = "popcnt")]
+fn overlaps(query: &[u64], rows: &[u64], out: &mut [u32]) {
+    for (row, out) in rows.chunks_exact(query.len()).zip(out) {
+        *out = row.iter().zip(query).map(|(a, b)| (a & b).count_ones()).sum();
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn load_floats(values: &[f32; 8]) -> __m256 {
+    // SAFETY: the array is 32 bytes long and the load needs no alignment.
+    unsafe { _mm256_loadu_ps(values.as_ptr()) }
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn load_keys(keys: &[i32; 8]) -> __m256i {
+    // SAFETY: the array is 32 bytes long and the load needs no alignment.
+    unsafe { _mm256_loadu_si256(keys.as_ptr().cast()) }
+}
+
+/// [`super::select::key`] of 8 scores, -0.0 counting as 0.0.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn keys_of(scores: __m256) -> __m256i {
+    let bits = _mm256_castps_si256(_mm256_add_ps(scores, _mm256_setzero_ps()));
+    let flip = _mm256_and_si256(_mm256_srai_epi32::<31>(bits), _mm256_set1_epi32(0x7FFF_FFFF));
+    _mm256_xor_si256(bits, flip)
+}
+
+#[target_feature(enable = "avx2")]
+fn group_maxima(scores: &[f32], maxima: &mut [i32]) -> bool {
+    let groups = maxima.len() / 8;
+    let (vectors, tail) = scores.as_chunks::<8>();
+    let (slots, _) = maxima.as_chunks_mut::<8>();
+    let mut not_a_number = _mm256_setzero_ps();
+    let mut last = [f32::NEG_INFINITY; 8];
+    last[..tail.len()].copy_from_slice(tail);
+    for (group, slot) in slots.iter_mut().enumerate() {
+        let mut largest = _mm256_set1_ps(f32::NEG_INFINITY);
+        let tail = (vectors.len() % groups == group).then_some(&last);
+        for vector in vectors.iter().skip(group).step_by(groups).chain(tail) {
+            let values = load_floats(vector);
+            let unordered = _mm256_cmp_ps::<_CMP_UNORD_Q>(values, values);
+            not_a_number = _mm256_or_ps(not_a_number, unordered);
+            largest = _mm256_max_ps(largest, values);
+        }
+        // SAFETY: the slot is 32 bytes long and the store needs no alignment.
+        unsafe { _mm256_storeu_si256(slot.as_mut_ptr().cast(), keys_of(largest)) };
+    }
+    _mm256_movemask_ps(not_a_number) != 0
+}
+
+/// How many of `keys` are at least `limit`.
+#[inline]
+#[target_feature(enable = "avx2,popcnt")]
+fn count_at_least(keys: &[[i32; 8]], limit: i32) -> usize {
+    let limit = _mm256_set1_epi32(limit);
+    let mut below = 0;
+    for vector in keys {
+        let smaller = _mm256_cmpgt_epi32(limit, load_keys(vector));
+        below += _mm256_movemask_ps(_mm256_castsi256_ps(smaller)).count_ones();
+    }
+    keys.len() * 8 - below as usize
+}
+
+#[target_feature(enable = "avx2,popcnt")]
+fn kth_key(keys: &[i32], k: usize, slack: usize) -> (i32, usize) {
+    let mut low = keys.iter().copied().filter(|&key| key != i32::MIN).min().unwrap_or(i32::MIN);
+    let mut high = keys.iter().copied().max().unwrap_or(i32::MIN);
+    let (keys, _) = keys.as_chunks::<8>();
+    let mut count = count_at_least(keys, low);
+    while low < high && count > k + slack {
+        let tried = middle(low, high);
+        let reached = count_at_least(keys, tried);
+        if reached >= k {
+            (low, count) = (tried, reached);
+        } else {
+            high = tried - 1;
+        }
+    }
+    (low, count)
+}
+
+#[target_feature(enable = "avx2,popcnt,bmi1")]
+fn places_at_least(scores: &[f32], threshold: f32, places: &mut [u32]) -> usize {
+    let limit = _mm256_set1_ps(threshold);
+    let (vectors, tail) = scores.as_chunks::<8>();
+    let mut count = 0;
+    for (number, vector) in vectors.iter().enumerate() {
+        let reached = _mm256_cmp_ps::<_CMP_GE_OQ>(load_floats(vector), limit);
+        let mut mask = _mm256_movemask_ps(reached) as u32;
+        while mask != 0 {
+            places[count] = (number * 8) as u32 + mask.trailing_zeros();
+            count += 1;
+            mask &= mask - 1;
+        }
+    }
+    for (offset, &score) in tail.iter().enumerate() {
+        places[count] = (vectors.len() * 8 + offset) as u32;
+        count += usize::from(score >= threshold);
+    }
+    count
+}
+
+#[target_feature(enable = "avx2")]
+fn tile_scores(tile: &[f32], rows: &BlockedRows, out: &mut [f32], stride: usize) {
+    for row in 0..rows.len() {
+        let (values, active) = rows.row(row);
+        let mut sums = [[_mm256_setzero_ps(); 4]; 2];
+        for (place, &block) in active.iter().enumerate() {
+            let inputs = &values[block as usize * BLOCK..][..BLOCK];
+            // SAFETY: `inputs` is 16 bytes long and the load needs no alignment.
+            let inputs = unsafe { _mm_loadu_ps(inputs.as_ptr()) };
+            let inputs = _mm256_set_m128(inputs, inputs);
+            let (weights, _) = tile[block as usize * CHUNK..][..CHUNK].as_chunks::<8>();
+            for (sum, weights) in sums[place % 2].iter_mut().zip(weights) {
+                *sum = _mm256_add_ps(*sum, _mm256_mul_ps(inputs, load_floats(weights)));
+            }
+        }
+        let [even, odd] = sums;
+        let lanes = [0, 1, 2, 3].map(|pair| _mm256_add_ps(even[pair], odd[pair]));
+        // Horizontal adds give (l0 + l1, l2 + l3) and then their sum, within each 128-bit half.
+        let low = _mm256_hadd_ps(lanes[0], lanes[1]);
+        let high = _mm256_hadd_ps(lanes[2], lanes[3]);
+        let sums = _mm256_hadd_ps(low, high);
+        let order = _mm256_set_epi32(7, 3, 6, 2, 5, 1, 4, 0);
+        let scores = _mm256_permutevar8x32_ps(sums, order);
+        let slots = &mut out[row * stride..][..TILE_UNITS];
+        // SAFETY: `slots` is 32 bytes long and the store needs no alignment.
+        unsafe { _mm256_storeu_ps(slots.as_mut_ptr(), scores) };
+    }
+}
+
+/// Four floats of a slice that starts with them.
+#[inline(always)]
+fn load_four(values: &[f32]) -> __m128 {
+    let four = &values[..BLOCK];
+    // SAFETY: `four` is 16 bytes long, the load needs no alignment, and SSE is part of x86-64.
+    unsafe { _mm_loadu_ps(four.as_ptr()) }
+}
+
+#[inline(always)]
+fn store_four(values: &mut [f32], four: __m128) {
+    let slots = &mut values[..BLOCK];
+    // SAFETY: `slots` is 16 bytes long, the store needs no alignment, and SSE is part of x86-64.
+    unsafe { _mm_storeu_ps(slots.as_mut_ptr(), four) };
+}
+
+/// The weights of `tile` from those of `unit`'s first input on.
+#[inline(always)]
+fn from_unit(weights: &[f32], blocks: usize, winner: u32) -> &[f32] {
+    let (tile, unit) = (winner as usize / TILE_UNITS, winner as usize % TILE_UNITS);
+    let tile = &weights[tile * blocks * CHUNK..][..blocks * CHUNK];
+    &tile[unit * BLOCK..]
+}
+
+/// Four rows at a time, so that `out` is read and written a quarter as often. Pieces of 16 bytes:
+/// SSE is all it takes, with or without AVX-512.
+pub(super) fn add_unit_rows(weights: &[f32], winners: &[u32], out: &mut [f32]) {
+    let blocks = out.len() / BLOCK;
+    let (fours, rest) = winners.as_chunks::<4>();
+    for four in fours {
+        let [a, b, c, d] = four.map(|winner| from_unit(weights, blocks, winner));
+        for (block, out) in out.chunks_exact_mut(BLOCK).enumerate() {
+            let at = block * CHUNK;
+            // SAFETY: SSE is part of x86-64.
+            let sum = unsafe {
+                let sum = _mm_add_ps(load_four(out), load_four(&a[at..]));
+                let sum = _mm_add_ps(sum, load_four(&b[at..]));
+                _mm_add_ps(_mm_add_ps(sum, load_four(&c[at..])), load_four(&d[at..]))
+            };
+            store_four(out, sum);
+        }
+    }
+    for &winner in rest {
+        let row = from_unit(weights, blocks, winner);
+        for (block, out) in out.chunks_exact_mut(BLOCK).enumerate() {
+            // SAFETY: SSE is part of x86-64.
+            let sum = unsafe { _mm_add_ps(load_four(out), load_four(&row[block * CHUNK..])) };
+            store_four(out, sum);
+        }
+    }
+}
+
+pub(super) fn update_tile(tile: &mut [f32], pairs: &[Pair], delta: &Delta, factor: f32) {
+    // SAFETY: SSE is part of x86-64.
+    let factor = unsafe { _mm_set1_ps(factor) };
+    for pair in pairs {
+        let (values, active) = delta.row(pair.row as usize);
+        for &block in active {
+            let weights = &mut tile[block as usize * CHUNK + pair.unit as usize * BLOCK..];
+            let change = load_four(&values[block as usize * BLOCK..]);
+            // SAFETY: SSE is part of x86-64.
+            let sum = unsafe { _mm_add_ps(load_four(weights), _mm_mul_ps(factor, change)) };
+            store_four(weights, sum);
+        }
+    }
+}

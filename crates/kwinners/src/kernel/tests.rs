@@ -1,0 +1,119 @@
+//! Every table of this CPU against the scalar one, bit for bit, and selection against a sort.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::tiles::{BLOCK, BlockedRows, CHUNK, Pair, TILE_UNITS};
+use super::{SelectScratch, Table, available, select};
+
+/// Scores with many ties, infinities and zeros of both signs.
+fn scores(len: impl Into<proptest::collection::SizeRange>) -> impl Strategy<Value = Vec<f32>> {
+    let score = prop_oneof![
+        6 => -100.0f32..100.0,
+        3 => (-3i8..4).prop_map(f32::from),
+        1 => Just(-0.0),
+        1 => Just(f32::INFINITY),
+        1 => Just(f32::NEG_INFINITY),
+        1 => Just(f32::MIN_POSITIVE / 2.0),
+    ];
+    vec(score, len)
+}
+
+/// Half the values are zero, so that blocks are skipped.
+fn rows_of(width: usize) -> impl Strategy<Value = Vec<Vec<f32>>> {
+    let value = prop_oneof![Just(0.0f32), -2.0f32..2.0];
+    vec(vec(value, width), 1..6)
+}
+
+fn blocked(width: usize, rows: &[Vec<f32>]) -> BlockedRows {
+    let mut blocked = BlockedRows::default();
+    blocked.clear(width);
+    rows.iter().for_each(|row| blocked.push(row.iter().copied()));
+    blocked
+}
+
+fn by_sorting(scores: &[f32], k: usize) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..scores.len() as u32).collect();
+    order.sort_by(|&a, &b| {
+        let (x, y) = (scores[a as usize], scores[b as usize]);
+        y.partial_cmp(&x).expect("no NaN").then(a.cmp(&b))
+    });
+    order.truncate(k);
+    order.sort_unstable();
+    order
+}
+
+fn picked(table: &Table, scores: &[f32], k: usize) -> Result<Vec<u32>, usize> {
+    let mut out = vec![0; k];
+    select(table, scores, &mut SelectScratch::default(), &mut out).map(|()| out)
+}
+
+fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|value| value.to_bits()).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn selection_is_sorting(scores in scores(1..700), share in 0.0f64..1.0) {
+        let k = 1 + (share * share * (scores.len() - 1) as f64) as usize;
+        let expected = by_sorting(&scores, k);
+        for table in available() {
+            prop_assert_eq!(picked(table, &scores, k), Ok(expected.clone()), "{}", table.name);
+        }
+    }
+
+    #[test]
+    fn selection_names_the_first_nan(mut scores in scores(1..300), place in 0usize..300) {
+        let place = place % scores.len();
+        scores[place] = f32::NAN;
+        for table in available() {
+            prop_assert_eq!(picked(table, &scores, 1), Err(place), "{}", table.name);
+        }
+    }
+
+    #[test]
+    fn overlaps_agree(
+        words in 1usize..5,
+        seed in vec(any::<u64>(), 40 * 9),
+        rows in 0usize..8,
+    ) {
+        let words = words * 8;
+        let (query, stored) = (&seed[..words], &seed[words..words + rows * words]);
+        let answers = available().into_iter().map(|table| {
+            let mut out = vec![0; rows];
+            (table.overlaps)(query, stored, &mut out);
+            out
+        });
+        let answers: Vec<_> = answers.collect();
+        prop_assert!(answers.iter().all(|answer| answer == answers.last().unwrap()));
+    }
+
+    #[test]
+    fn tile_kernels_agree(
+        rows in (1usize..40).prop_flat_map(rows_of),
+        seed in vec(-1.0f32..1.0, CHUNK * 10 * 2),
+        winners in proptest::collection::btree_set(0u32..16, 1..16),
+        factor in -1.0f32..1.0,
+    ) {
+        let blocked = blocked(rows[0].len(), &rows);
+        let weights = &seed[..blocked.blocks * CHUNK * 2];
+        let winners: Vec<u32> = winners.into_iter().collect();
+        let pairs: Vec<Pair> = (0..blocked.len() as u32)
+            .flat_map(|row| winners.iter().map(move |unit| Pair { row, unit: unit % 8 }))
+            .collect();
+        let answers = available().into_iter().map(|table| {
+            let stride = TILE_UNITS + 3;
+            let mut scores = vec![0.0; blocked.len() * stride];
+            (table.tile_scores)(&weights[..blocked.blocks * CHUNK], &blocked, &mut scores, stride);
+            let mut sum = vec![0.5; blocked.blocks * BLOCK];
+            (table.add_unit_rows)(weights, &winners, &mut sum);
+            let mut tile = weights[..blocked.blocks * CHUNK].to_vec();
+            (table.update_tile)(&mut tile, &pairs, &blocked, factor);
+            (bits(&scores), bits(&sum), bits(&tile))
+        });
+        let answers: Vec<_> = answers.collect();
+        prop_assert!(answers.iter().all(|answer| answer == answers.last().unwrap()));
+    }
+}
