@@ -5,7 +5,7 @@
 use std::arch::x86_64::*;
 
 use super::Table;
-use super::select::middle;
+use super::select::{Effort, SelectScratch, Steps, narrow};
 use super::tiles::{BLOCK, BlockedRows, CHUNK, Delta, Pair, TILE_UNITS};
 
 /// Whether this CPU has all that the kernels here use.
@@ -29,18 +29,25 @@ macro_rules! entry {
 pub(super) static TABLE: Table = Table {
     name: "avx2",
     overlaps: entry!(overlaps(query: &[u64], rows: &[u64], out: &mut [u32]) -> ()),
-    group_maxima: entry!(group_maxima(scores: &[f32], maxima: &mut [i32]) -> bool),
-    kth_key: entry!(kth_key(keys: &[i32], k: usize, slack: usize) -> (i32, usize)),
-    places_at_least: entry!(
-        places_at_least(scores: &[f32], threshold: f32, places: &mut [u32]) -> usize
-    ),
-    keep_at_least: super::scalar::keep_at_least,
+    select,
     tile_scores: entry!(
         tile_scores(tile: &[f32], rows: &BlockedRows, out: &mut [f32], stride: usize) -> ()
     ),
     add_unit_rows,
     update_tile,
 };
+
+static STEPS: Steps = Steps {
+    group_maxima: entry!(group_maxima(scores: &[f32], maxima: &mut [i32]) -> ()),
+    kth_key: entry!(kth_key(keys: &[i32], k: usize, effort: Effort) -> (i32, usize)),
+    places_at_least: entry!(
+        places_at_least(scores: &[f32], threshold: f32, places: &mut [u32]) -> usize
+    ),
+};
+
+fn select(scores: &[f32], scratch: &mut SelectScratch, out: &mut [u32]) -> Result<(), usize> {
+    super::select::select(&STEPS, scores, scratch, out)
+}
 
 /// The hardware population count, word by word; the compiler unrolls it.
 #[target_feature(enable = "popcnt")]
@@ -74,26 +81,22 @@ fn keys_of(scores: __m256) -> __m256i {
 }
 
 #[target_feature(enable = "avx2")]
-fn group_maxima(scores: &[f32], maxima: &mut [i32]) -> bool {
+fn group_maxima(scores: &[f32], maxima: &mut [i32]) {
     let groups = maxima.len() / 8;
     let (vectors, tail) = scores.as_chunks::<8>();
     let (slots, _) = maxima.as_chunks_mut::<8>();
-    let mut not_a_number = _mm256_setzero_ps();
     let mut last = [f32::NEG_INFINITY; 8];
     last[..tail.len()].copy_from_slice(tail);
     for (group, slot) in slots.iter_mut().enumerate() {
         let mut largest = _mm256_set1_ps(f32::NEG_INFINITY);
         let tail = (vectors.len() % groups == group).then_some(&last);
         for vector in vectors.iter().skip(group).step_by(groups).chain(tail) {
-            let values = load_floats(vector);
-            let unordered = _mm256_cmp_ps::<_CMP_UNORD_Q>(values, values);
-            not_a_number = _mm256_or_ps(not_a_number, unordered);
-            largest = _mm256_max_ps(largest, values);
+            // The second operand is the answer where the first is NaN.
+            largest = _mm256_max_ps(load_floats(vector), largest);
         }
         // SAFETY: the slot is 32 bytes long and the store needs no alignment.
         unsafe { _mm256_storeu_si256(slot.as_mut_ptr().cast(), keys_of(largest)) };
     }
-    _mm256_movemask_ps(not_a_number) != 0
 }
 
 /// How many of `keys` are at least `limit`.
@@ -110,21 +113,11 @@ fn count_at_least(keys: &[[i32; 8]], limit: i32) -> usize {
 }
 
 #[target_feature(enable = "avx2,popcnt")]
-fn kth_key(keys: &[i32], k: usize, slack: usize) -> (i32, usize) {
-    let mut low = keys.iter().copied().filter(|&key| key != i32::MIN).min().unwrap_or(i32::MIN);
-    let mut high = keys.iter().copied().max().unwrap_or(i32::MIN);
-    let (keys, _) = keys.as_chunks::<8>();
-    let mut count = count_at_least(keys, low);
-    while low < high && count > k + slack {
-        let tried = middle(low, high);
-        let reached = count_at_least(keys, tried);
-        if reached >= k {
-            (low, count) = (tried, reached);
-        } else {
-            high = tried - 1;
-        }
-    }
-    (low, count)
+fn kth_key(keys: &[i32], k: usize, effort: Effort) -> (i32, usize) {
+    let real = || keys.iter().copied().filter(|&key| key != i32::MIN);
+    let (low, high) = (real().min().unwrap_or(i32::MIN), real().max().unwrap_or(i32::MIN));
+    let (vectors, _) = keys.as_chunks::<8>();
+    narrow((low, high), k, effort, |tried| count_at_least(vectors, tried))
 }
 
 #[target_feature(enable = "avx2,popcnt,bmi1")]
@@ -133,7 +126,7 @@ fn places_at_least(scores: &[f32], threshold: f32, places: &mut [u32]) -> usize 
     let (vectors, tail) = scores.as_chunks::<8>();
     let mut count = 0;
     for (number, vector) in vectors.iter().enumerate() {
-        let reached = _mm256_cmp_ps::<_CMP_GE_OQ>(load_floats(vector), limit);
+        let reached = _mm256_cmp_ps::<_CMP_NLT_UQ>(load_floats(vector), limit);
         let mut mask = _mm256_movemask_ps(reached) as u32;
         while mask != 0 {
             places[count] = (number * 8) as u32 + mask.trailing_zeros();
@@ -143,7 +136,7 @@ fn places_at_least(scores: &[f32], threshold: f32, places: &mut [u32]) -> usize 
     }
     for (offset, &score) in tail.iter().enumerate() {
         places[count] = (vectors.len() * 8 + offset) as u32;
-        count += usize::from(score >= threshold);
+        count += usize::from(score >= threshold || score.is_nan());
     }
     count
 }

@@ -1,4 +1,4 @@
-//! The kernels for AVX-512 (F, BW, DQ, VL, VPOPCNTDQ): servers since 2019, desktops since Zen 4.
+//! The kernels for AVX-512 (F, BW, DQ, VL, VBMI2, VPOPCNTDQ): Ice Lake, Zen 4 and later.
 //!
 //! Products and sums stay apart (no fused multiply-add), so the results equal the scalar ones to
 //! the bit; the loops wait for memory, not for arithmetic, so it costs nothing.
@@ -6,7 +6,7 @@
 use std::arch::x86_64::*;
 
 use super::Table;
-use super::select::middle;
+use super::select::{Effort, SelectScratch, Steps, first_nan, keep, key, narrow};
 use super::tiles::{BLOCK, BlockedRows, CHUNK, Delta, Pair, TILE_UNITS};
 
 /// Whether this CPU has all that the kernels here use.
@@ -15,6 +15,7 @@ pub(super) fn is_available() -> bool {
         && is_x86_feature_detected!("avx512bw")
         && is_x86_feature_detected!("avx512dq")
         && is_x86_feature_detected!("avx512vl")
+        && is_x86_feature_detected!("avx512vbmi2")
         && is_x86_feature_detected!("avx512vpopcntdq")
         && is_x86_feature_detected!("bmi2")
         && is_x86_feature_detected!("popcnt")
@@ -34,13 +35,8 @@ macro_rules! entry {
 pub(super) static TABLE: Table = Table {
     name: "avx512",
     overlaps: entry!(overlaps(query: &[u64], rows: &[u64], out: &mut [u32]) -> ()),
-    group_maxima: entry!(group_maxima(scores: &[f32], maxima: &mut [i32]) -> bool),
-    kth_key: entry!(kth_key(keys: &[i32], k: usize, slack: usize) -> (i32, usize)),
-    places_at_least: entry!(
-        places_at_least(scores: &[f32], threshold: f32, places: &mut [u32]) -> usize
-    ),
-    keep_at_least: entry!(
-        keep_at_least(keys: &[i32], threshold: i32, places: &[u32], out: &mut [u32]) -> ()
+    select: entry!(
+        select(scores: &[f32], scratch: &mut SelectScratch, out: &mut [u32]) -> Result<(), usize>
     ),
     tile_scores: entry!(
         tile_scores(tile: &[f32], rows: &BlockedRows, out: &mut [f32], stride: usize) -> ()
@@ -48,6 +44,14 @@ pub(super) static TABLE: Table = Table {
     add_unit_rows: entry!(add_unit_rows(weights: &[f32], winners: &[u32], out: &mut [f32]) -> ()),
     update_tile: entry!(
         update_tile(tile: &mut [f32], pairs: &[Pair], delta: &Delta, factor: f32) -> ()
+    ),
+};
+
+static STEPS: Steps = Steps {
+    group_maxima: entry!(group_maxima_in_memory(scores: &[f32], maxima: &mut [i32]) -> ()),
+    kth_key: entry!(kth_key(keys: &[i32], k: usize, effort: Effort) -> (i32, usize)),
+    places_at_least: entry!(
+        places_at_least(scores: &[f32], threshold: f32, places: &mut [u32]) -> usize
     ),
 };
 
@@ -128,158 +132,271 @@ fn keys_of(scores: __m512) -> __m512i {
     _mm512_xor_si512(bits, flip)
 }
 
+/// Most winners for which the maxima of 64 groups give a threshold worth trying.
+const FEW_WINNERS: usize = 40;
+/// Fewest units for which the groups are long enough.
+const MANY_UNITS: usize = 256;
+
+/// As [`super::select::select`], but for few winners of many units all that is data-dependent is
+/// done without a branch, so that the CPU works on two rows at once.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vbmi2,popcnt")]
+fn select(scores: &[f32], scratch: &mut SelectScratch, out: &mut [u32]) -> Result<(), usize> {
+    if out.len() <= FEW_WINNERS && scores.len() >= MANY_UNITS {
+        scratch.make_room(scores.len(), 0);
+        let threshold = likely_threshold(group_maxima(scores), out.len());
+        let candidates = places_at_least(scores, threshold, &mut scratch.places);
+        let (vectors, _) = scratch.places.as_chunks::<16>();
+        if candidates >= out.len() && candidates <= 64 {
+            return match candidates.div_ceil(16) {
+                1 => keep_largest::<1>(scores, vectors, candidates, key(threshold + 0.0), out),
+                2 => keep_largest::<2>(scores, vectors, candidates, key(threshold + 0.0), out),
+                3 => keep_largest::<3>(scores, vectors, candidates, key(threshold + 0.0), out),
+                _ => keep_largest::<4>(scores, vectors, candidates, key(threshold + 0.0), out),
+            };
+        }
+    }
+    super::select::select(&STEPS, scores, scratch, out)
+}
+
+/// Largest of each of 64 groups of scores, as four registers. NaN is passed over: the second
+/// operand of `_mm512_max_ps` is the answer where the first is NaN.
+#[inline]
 #[target_feature(enable = "avx512f,avx512dq")]
-fn group_maxima(scores: &[f32], maxima: &mut [i32]) -> bool {
+fn group_maxima(scores: &[f32]) -> [__m512; 4] {
+    let mut largest = [_mm512_set1_ps(f32::NEG_INFINITY); 4];
     let (vectors, tail) = scores.as_chunks::<16>();
-    let (slots, _) = maxima.as_chunks_mut::<16>();
-    let groups = slots.len();
-    let mut not_a_number: __mmask16 = 0;
-    for (group, slot) in slots.iter_mut().enumerate() {
-        let mut largest = _mm512_set1_ps(f32::NEG_INFINITY);
-        for vector in vectors.iter().skip(group).step_by(groups) {
-            let values = load_floats(vector);
-            not_a_number |= _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(values, values);
-            largest = _mm512_max_ps(largest, values);
+    let (rounds, rest) = vectors.as_chunks::<4>();
+    for round in rounds {
+        for (largest, vector) in largest.iter_mut().zip(round) {
+            *largest = _mm512_max_ps(load_floats(vector), *largest);
         }
-        if vectors.len() % groups == group && !tail.is_empty() {
-            let values = load_tail(tail);
-            not_a_number |= _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(values, values);
-            largest = _mm512_max_ps(largest, values);
-        }
-        let keys = keys_of(largest);
-        // SAFETY: the slot is 64 bytes long and the store needs no alignment.
-        unsafe { _mm512_storeu_si512(slot.as_mut_ptr().cast(), keys) };
     }
-    not_a_number != 0
+    for (largest, vector) in largest.iter_mut().zip(rest) {
+        *largest = _mm512_max_ps(load_floats(vector), *largest);
+    }
+    largest[3] = _mm512_max_ps(load_tail(tail), largest[3]);
+    largest
 }
 
-#[target_feature(enable = "avx512f,popcnt")]
-fn kth_key(keys: &[i32], k: usize, slack: usize) -> (i32, usize) {
-    let (vectors, _) = keys.as_chunks::<16>();
-    match vectors {
-        [a] => bisect(&[load_keys(a)], k, slack),
-        [a, b] => bisect(&[load_keys(a), load_keys(b)], k, slack),
-        [a, b, c] => bisect(&[load_keys(a), load_keys(b), load_keys(c)], k, slack),
-        [a, b, c, d] => bisect(&[load_keys(a), load_keys(b), load_keys(c), load_keys(d)], k, slack),
-        _ => bisect_in_memory(vectors, k, slack),
-    }
+/// A threshold that a little more than `k` scores are likely to reach.
+///
+/// Sorted lane by lane, the four registers hold the maxima of ranks around 8, 24, 40 and 56 of 64;
+/// what lies at rank `9/8 k + 4` is read between their means. A wrong guess costs time only.
+#[inline]
+#[target_feature(enable = "avx512f,avx512dq")]
+fn likely_threshold([a, b, c, d]: [__m512; 4], k: usize) -> f32 {
+    let (ab, ba) = (_mm512_max_ps(a, b), _mm512_min_ps(a, b));
+    let (cd, dc) = (_mm512_max_ps(c, d), _mm512_min_ps(c, d));
+    let (first, inner) = (_mm512_max_ps(ab, cd), _mm512_min_ps(ab, cd));
+    let (outer, fourth) = (_mm512_max_ps(ba, dc), _mm512_min_ps(ba, dc));
+    let (second, third) = (_mm512_max_ps(inner, outer), _mm512_min_ps(inner, outer));
+    let rank = (k + k / 8 + 4) as f32;
+    let (upper, lower, place) = match rank {
+        ..24.0 => (first, second, (rank - 8.0) / 16.0),
+        24.0..40.0 => (second, third, (rank - 24.0) / 16.0),
+        _ => (third, fourth, (rank - 40.0) / 16.0),
+    };
+    let step = _mm512_mul_ps(_mm512_set1_ps(place), _mm512_sub_ps(lower, upper));
+    _mm512_reduce_add_ps(_mm512_add_ps(upper, step)) / 16.0
 }
 
-/// Smallest key that is not the filling `i32::MIN`, and the largest key.
+/// The `out.len()` largest of up to 64 candidates: each one's rank is the number of larger ones,
+/// counted against all of them.
+#[inline]
+#[target_feature(enable = "avx512f,avx512dq,popcnt")]
+fn keep_largest<const VECTORS: usize>(
+    scores: &[f32],
+    places: &[[u32; 16]],
+    candidates: usize,
+    threshold: i32,
+    out: &mut [u32],
+) -> Result<(), usize> {
+    let mut keys = [_mm512_set1_epi32(i32::MIN); VECTORS];
+    let mut not_a_number = 0;
+    for vector in 0..VECTORS {
+        let lanes = (candidates - vector * 16).min(16);
+        let inside = ((1u32 << lanes) - 1) as __mmask16;
+        let values = gather(scores, &places[vector], inside);
+        not_a_number |= _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(values, values);
+        keys[vector] = _mm512_mask_mov_epi32(keys[vector], inside, keys_of(values));
+    }
+    if not_a_number != 0 {
+        return Err(first_nan(scores));
+    }
+    let k = out.len();
+    let mut most = keys[0];
+    for &more in &keys[1..] {
+        most = _mm512_max_epi32(most, more);
+    }
+    let range = (threshold, _mm512_reduce_max_epi32(most));
+    let (threshold, count) = narrow(range, k, Effort::Exact, |tried| {
+        let limit = _mm512_set1_epi32(tried);
+        let mut count = 0;
+        for &keys in &keys {
+            count += _mm512_cmpge_epi32_mask(keys, limit).count_ones();
+        }
+        count as usize
+    });
+    if count == k {
+        let limit = _mm512_set1_epi32(threshold);
+        let mut written = 0;
+        for (&keys, places) in keys.iter().zip(places) {
+            let mask = _mm512_cmpge_epi32_mask(keys, limit);
+            written += store_kept(mask, places, &mut out[written..]);
+        }
+        return Ok(());
+    }
+    let mut listed = [[0; 16]; VECTORS];
+    listed.iter_mut().zip(keys).for_each(|(slot, keys)| store_keys(slot, keys));
+    let listed = &listed.as_flattened()[..candidates];
+    keep(listed, threshold, count - k, places.as_flattened(), out);
+    Ok(())
+}
+
+/// The scores at the places of the mask.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn key_range(least: __m512i, most: __m512i, keys: __m512i) -> (__m512i, __m512i) {
-    let filling = _mm512_cmpeq_epi32_mask(keys, _mm512_set1_epi32(i32::MIN));
-    (_mm512_mask_min_epi32(least, !filling, least, keys), _mm512_max_epi32(most, keys))
+fn gather(scores: &[f32], places: &[u32; 16], inside: __mmask16) -> __m512 {
+    // SAFETY: the array is 64 bytes long and the load needs no alignment.
+    let from = unsafe { _mm512_loadu_si512(places.as_ptr().cast()) };
+    let length = _mm512_set1_epi32(scores.len() as i32);
+    let within = _mm512_mask_cmplt_epu32_mask(inside, from, length);
+    assert_eq!(within, inside, "every place is one of the scores");
+    // SAFETY: only lanes of `inside` are read, and their places lie within `scores` (just checked).
+    unsafe { _mm512_mask_i32gather_ps::<4>(_mm512_setzero_ps(), inside, from, scores.as_ptr()) }
 }
 
-/// The bisection with all keys in registers.
+/// Writes the places of the mask to the front of `out` and returns how many there were.
 #[inline]
 #[target_feature(enable = "avx512f,popcnt")]
-fn bisect<const VECTORS: usize>(keys: &[__m512i; VECTORS], k: usize, slack: usize) -> (i32, usize) {
-    let (mut least, mut most) = (_mm512_set1_epi32(i32::MAX), _mm512_set1_epi32(i32::MIN));
-    for &vector in keys {
-        (least, most) = key_range(least, most, vector);
-    }
-    let (low, high) = (_mm512_reduce_min_epi32(least), _mm512_reduce_max_epi32(most));
-    narrow(low, high, k, slack, |tried| {
-        let tried = _mm512_set1_epi32(tried);
-        let mut count = 0;
-        for &vector in keys {
-            count += _mm512_cmpge_epi32_mask(vector, tried).count_ones();
-        }
-        count as usize
-    })
-}
-
-#[target_feature(enable = "avx512f,popcnt")]
-fn bisect_in_memory(keys: &[[i32; 16]], k: usize, slack: usize) -> (i32, usize) {
-    let (mut least, mut most) = (_mm512_set1_epi32(i32::MAX), _mm512_set1_epi32(i32::MIN));
-    for vector in keys {
-        (least, most) = key_range(least, most, load_keys(vector));
-    }
-    let (low, high) = (_mm512_reduce_min_epi32(least), _mm512_reduce_max_epi32(most));
-    narrow(low, high, k, slack, |tried| {
-        let tried = _mm512_set1_epi32(tried);
-        let mut count = 0;
-        for vector in keys {
-            count += _mm512_cmpge_epi32_mask(load_keys(vector), tried).count_ones();
-        }
-        count as usize
-    })
-}
-
-/// At least `k` keys reach `low` and fewer than `k` are above `high`: halves what lies between.
-#[inline(always)]
-fn narrow(
-    mut low: i32,
-    mut high: i32,
-    k: usize,
-    slack: usize,
-    reaching: impl Fn(i32) -> usize,
-) -> (i32, usize) {
-    let mut count = reaching(low);
-    while low < high && count > k + slack {
-        let tried = middle(low, high);
-        let reached = reaching(tried);
-        if reached >= k {
-            (low, count) = (tried, reached);
-        } else {
-            high = tried - 1;
-        }
-    }
-    (low, count)
-}
-
-#[target_feature(enable = "avx512f,popcnt")]
-fn places_at_least(scores: &[f32], threshold: f32, places: &mut [u32]) -> usize {
-    assert!(places.len() >= scores.len() + 16, "room for a whole register after the last place");
-    let limit = _mm512_set1_ps(threshold);
-    let step = _mm512_set1_epi32(16);
-    let mut here = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
-    let (vectors, tail) = scores.as_chunks::<16>();
-    let mut count = 0;
-    for vector in vectors {
-        let mask = _mm512_cmp_ps_mask::<_CMP_GE_OQ>(load_floats(vector), limit);
-        // SAFETY: `count` is at most the number of scores before this vector, so 16 places from
-        // there end within `places`.
-        unsafe {
-            let kept = _mm512_maskz_compress_epi32(mask, here);
-            _mm512_storeu_si512(places.as_mut_ptr().add(count).cast(), kept);
-        }
-        count += mask.count_ones() as usize;
-        here = _mm512_add_epi32(here, step);
-    }
-    for (offset, &score) in tail.iter().enumerate() {
-        places[count] = (vectors.len() * 16 + offset) as u32;
-        count += usize::from(score >= threshold);
+fn store_kept(mask: __mmask16, places: &[u32; 16], out: &mut [u32]) -> usize {
+    let count = mask.count_ones() as usize;
+    assert!(count <= out.len(), "`out` has one slot a kept place");
+    let slots = ((1u32 << count) - 1) as __mmask16;
+    // SAFETY: the array is 64 bytes long; of `out` only the first `count` slots are written.
+    unsafe {
+        let kept = _mm512_maskz_compress_epi32(mask, _mm512_loadu_si512(places.as_ptr().cast()));
+        _mm512_mask_storeu_epi32(out.as_mut_ptr().cast(), slots, kept);
     }
     count
 }
 
-#[target_feature(enable = "avx512f,popcnt")]
-fn keep_at_least(keys: &[i32], threshold: i32, places: &[u32], out: &mut [u32]) {
-    assert_eq!(keys.len(), places.len(), "one place a key");
-    let limit = _mm512_set1_epi32(threshold);
-    let mut written = 0;
-    for start in (0..keys.len()).step_by(16) {
-        let lanes = (keys.len() - start).min(16);
-        let inside = ((1u32 << lanes) - 1) as __mmask16;
-        // SAFETY: the masks name only lanes within `keys`, `places` and (checked here) `out`.
-        unsafe {
-            let values = _mm512_maskz_loadu_epi32(inside, keys.as_ptr().add(start));
-            let mask = _mm512_mask_cmpge_epi32_mask(inside, values, limit);
-            let count = mask.count_ones() as usize;
-            assert!(written + count <= out.len(), "`out` has one slot a kept key");
-            let kept = _mm512_maskz_compress_epi32(
-                mask,
-                _mm512_maskz_loadu_epi32(inside, places.as_ptr().add(start).cast()),
-            );
-            let slots = ((1u32 << count) - 1) as __mmask16;
-            _mm512_mask_storeu_epi32(out.as_mut_ptr().add(written).cast(), slots, kept);
-            written += count;
+#[target_feature(enable = "avx512f,avx512dq")]
+fn group_maxima_in_memory(scores: &[f32], maxima: &mut [i32]) {
+    let (vectors, tail) = scores.as_chunks::<16>();
+    let (slots, _) = maxima.as_chunks_mut::<16>();
+    let groups = slots.len();
+    for (group, slot) in slots.iter_mut().enumerate() {
+        let mut largest = _mm512_set1_ps(f32::NEG_INFINITY);
+        for vector in vectors.iter().skip(group).step_by(groups) {
+            largest = _mm512_max_ps(load_floats(vector), largest);
         }
+        if vectors.len() % groups == group {
+            largest = _mm512_max_ps(load_tail(tail), largest);
+        }
+        store_keys(slot, keys_of(largest));
     }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn store_keys(slot: &mut [i32; 16], keys: __m512i) {
+    // SAFETY: the slot is 64 bytes long and the store needs no alignment.
+    unsafe { _mm512_storeu_si512(slot.as_mut_ptr().cast(), keys) };
+}
+
+#[target_feature(enable = "avx512f,popcnt")]
+fn kth_key(keys: &[i32], k: usize, effort: Effort) -> (i32, usize) {
+    let (vectors, _) = keys.as_chunks::<16>();
+    let (mut least, mut most) = (_mm512_set1_epi32(i32::MAX), _mm512_set1_epi32(i32::MIN));
+    for vector in vectors {
+        let vector = load_keys(vector);
+        let filling = _mm512_cmpeq_epi32_mask(vector, _mm512_set1_epi32(i32::MIN));
+        least = _mm512_mask_min_epi32(least, !filling, least, vector);
+        most = _mm512_max_epi32(most, vector);
+    }
+    let (low, high) = (_mm512_reduce_min_epi32(least), _mm512_reduce_max_epi32(most));
+    narrow((low, high), k, effort, |tried| {
+        let limit = _mm512_set1_epi32(tried);
+        let mut count = 0;
+        for vector in vectors {
+            count += _mm512_cmpge_epi32_mask(load_keys(vector), limit).count_ones();
+        }
+        count as usize
+    })
+}
+
+/// Four registers make one mask of 64 lanes; the numbers of its set bits come out of one byte
+/// compression, and the few that there are on ordinary scores are widened and stored at once.
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi2,popcnt")]
+fn places_at_least(scores: &[f32], threshold: f32, places: &mut [u32]) -> usize {
+    assert!(places.len() >= scores.len() + 64, "room for four registers after the last place");
+    let limit = _mm512_set1_ps(threshold);
+    let (groups, rest) = scores.as_chunks::<64>();
+    let mut count = 0;
+    for (group, chunk) in groups.iter().enumerate() {
+        let (vectors, _) = chunk.as_chunks::<16>();
+        let mut mask = 0;
+        for (lane, vector) in vectors.iter().enumerate() {
+            let reached = _mm512_cmp_ps_mask::<_CMP_NLT_UQ>(load_floats(vector), limit);
+            mask |= u64::from(reached) << (16 * lane);
+        }
+        count += store_places(mask, group * 64, &mut places[count..]);
+    }
+    let (vectors, tail) = rest.as_chunks::<16>();
+    let mut mask = 0;
+    for (lane, vector) in vectors.iter().enumerate() {
+        let reached = _mm512_cmp_ps_mask::<_CMP_NLT_UQ>(load_floats(vector), limit);
+        mask |= u64::from(reached) << (16 * lane);
+    }
+    let inside = ((1u32 << tail.len()) - 1) as __mmask16;
+    let reached = _mm512_mask_cmp_ps_mask::<_CMP_NLT_UQ>(inside, load_tail(tail), limit);
+    mask |= u64::from(reached) << (16 * vectors.len());
+    count + store_places(mask, groups.len() * 64, &mut places[count..])
+}
+
+/// Writes `base` plus the number of each set bit to the front of `places`; returns how many.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi2,popcnt")]
+fn store_places(mask: u64, base: usize, places: &mut [u32]) -> usize {
+    let set = mask.count_ones() as usize;
+    let kept = _mm512_maskz_compress_epi8(mask, byte_numbers());
+    let base = _mm512_set1_epi32(base as i32);
+    let slots = &mut places[..64];
+    store_sixteen(slots, base, _mm512_castsi512_si128(kept));
+    if set > 16 {
+        store_sixteen(&mut slots[16..], base, _mm512_extracti32x4_epi32::<1>(kept));
+        store_sixteen(&mut slots[32..], base, _mm512_extracti32x4_epi32::<2>(kept));
+        store_sixteen(&mut slots[48..], base, _mm512_extracti32x4_epi32::<3>(kept));
+    }
+    set
+}
+
+/// The bytes 0 to 63.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn byte_numbers() -> __m512i {
+    const NUMBERS: [u8; 64] = {
+        let mut numbers = [0; 64];
+        let mut number = 0;
+        while number < 64 {
+            numbers[number] = number as u8;
+            number += 1;
+        }
+        numbers
+    };
+    // SAFETY: the array is 64 bytes long and the load needs no alignment.
+    unsafe { _mm512_loadu_si512(NUMBERS.as_ptr().cast()) }
+}
+
+/// `places[i] = base + numbers[i]` for 16 bytes.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn store_sixteen(places: &mut [u32], base: __m512i, numbers: __m128i) {
+    let wide = _mm512_add_epi32(base, _mm512_cvtepu8_epi32(numbers));
+    let slots = &mut places[..16];
+    // SAFETY: `slots` is 64 bytes long and the store needs no alignment.
+    unsafe { _mm512_storeu_si512(slots.as_mut_ptr().cast(), wide) };
 }
 
 /// Four inputs, four times over.

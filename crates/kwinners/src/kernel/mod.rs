@@ -21,31 +21,21 @@ mod tests;
 
 use std::sync::OnceLock;
 
-pub(crate) use select::{SelectScratch, select};
+pub(crate) use select::SelectScratch;
 use tiles::{BlockedRows, Delta, Pair};
 
 /// One implementation of every hot loop.
 ///
-/// "Key" is an `f32` as an order-preserving `i32` ([`select::key`]); "tile" and "block" are the
-/// pieces that [`tiles`] cuts a weight matrix into.
+/// "Tile" and "block" are the pieces that [`tiles`] cuts a weight matrix into.
 #[derive(Debug)]
 pub(crate) struct Table {
     /// The instruction set, for reports.
     pub(crate) name: &'static str,
     /// `out[i] = popcount(query & rows[i])`, rows as long as `query`, a multiple of 8 words.
     pub(crate) overlaps: fn(query: &[u64], rows: &[u64], out: &mut [u32]),
-    /// Largest key of each of `maxima.len()` groups, group `g` being the scores at `g`,
-    /// `g + maxima.len()`, ...; `maxima.len()` is a multiple of 16. True if a score is NaN.
-    pub(crate) group_maxima: fn(scores: &[f32], maxima: &mut [i32]) -> bool,
-    /// A key that at least `k` of `keys` reach, and how many do; the search ends when that is at
-    /// most `k + slack`, or when the key is exactly the `k`-th largest. The length is a multiple of
-    /// 16, filled up with `i32::MIN`.
-    pub(crate) kth_key: fn(keys: &[i32], k: usize, slack: usize) -> (i32, usize),
-    /// Writes the places of the scores that reach `threshold` to the front of `places`, which has
-    /// 16 more places than there are scores, and returns how many there are.
-    pub(crate) places_at_least: fn(scores: &[f32], threshold: f32, places: &mut [u32]) -> usize,
-    /// Writes `places[i]` for each `keys[i] >= threshold` to `out`, which has exactly that many.
-    pub(crate) keep_at_least: fn(keys: &[i32], threshold: i32, places: &[u32], out: &mut [u32]),
+    /// Writes the places of the `out.len()` largest scores to `out`, increasing, equal scores going
+    /// to the lowest place; `Err(place)` names the first NaN. See [`select`].
+    pub(crate) select: select::Select,
     /// The scores of every row against the units of one tile, [`tiles::TILE_UNITS`] a row;
     /// row `r` goes to `out[r * stride..]`.
     pub(crate) tile_scores: fn(tile: &[f32], rows: &BlockedRows, out: &mut [f32], stride: usize),

@@ -1,20 +1,17 @@
 //! The reference: plain loops, the meaning of every kernel.
 
 use super::Table;
-use super::select::{key, middle};
+use super::select::{Effort, SelectScratch, Steps, key, narrow};
 use super::tiles::{BLOCK, BlockedRows, CHUNK, Delta, Pair, TILE_UNITS};
 
-pub(super) static TABLE: Table = Table {
-    name: "scalar",
-    overlaps,
-    group_maxima,
-    kth_key,
-    places_at_least,
-    keep_at_least,
-    tile_scores,
-    add_unit_rows,
-    update_tile,
-};
+pub(super) static TABLE: Table =
+    Table { name: "scalar", overlaps, select, tile_scores, add_unit_rows, update_tile };
+
+static STEPS: Steps = Steps { group_maxima, kth_key, places_at_least };
+
+fn select(scores: &[f32], scratch: &mut SelectScratch, out: &mut [u32]) -> Result<(), usize> {
+    super::select::select(&STEPS, scores, scratch, out)
+}
 
 fn overlaps(query: &[u64], rows: &[u64], out: &mut [u32]) {
     for (row, out) in rows.chunks_exact(query.len()).zip(out) {
@@ -22,50 +19,30 @@ fn overlaps(query: &[u64], rows: &[u64], out: &mut [u32]) {
     }
 }
 
-fn group_maxima(scores: &[f32], maxima: &mut [i32]) -> bool {
+fn group_maxima(scores: &[f32], maxima: &mut [i32]) {
     maxima.fill(key(f32::NEG_INFINITY));
-    let mut any_nan = false;
     for group in scores.chunks(maxima.len()) {
         for (maximum, &score) in maxima.iter_mut().zip(group) {
-            any_nan |= score.is_nan();
-            *maximum = (*maximum).max(key(score + 0.0));
+            if !score.is_nan() {
+                *maximum = (*maximum).max(key(score + 0.0));
+            }
         }
     }
-    any_nan
 }
 
-fn kth_key(keys: &[i32], k: usize, slack: usize) -> (i32, usize) {
-    let reaching = |key: i32| keys.iter().filter(|&&other| other >= key).count();
-    // At least k keys reach `low`; fewer than k are above `high`.
-    let mut low = keys.iter().copied().filter(|&key| key != i32::MIN).min().unwrap_or(i32::MIN);
-    let mut high = keys.iter().copied().max().unwrap_or(i32::MIN);
-    let mut count = reaching(low);
-    while low < high && count > k + slack {
-        let tried = middle(low, high);
-        let reached = reaching(tried);
-        if reached >= k {
-            (low, count) = (tried, reached);
-        } else {
-            high = tried - 1;
-        }
-    }
-    (low, count)
+fn kth_key(keys: &[i32], k: usize, effort: Effort) -> (i32, usize) {
+    let real = || keys.iter().copied().filter(|&key| key != i32::MIN);
+    let (low, high) = (real().min().unwrap_or(i32::MIN), real().max().unwrap_or(i32::MIN));
+    narrow((low, high), k, effort, |tried| keys.iter().filter(|&&key| key >= tried).count())
 }
 
 fn places_at_least(scores: &[f32], threshold: f32, places: &mut [u32]) -> usize {
     let mut count = 0;
     for (place, &score) in scores.iter().enumerate() {
         places[count] = place as u32;
-        count += usize::from(score >= threshold);
+        count += usize::from(score >= threshold || score.is_nan());
     }
     count
-}
-
-pub(super) fn keep_at_least(keys: &[i32], threshold: i32, places: &[u32], out: &mut [u32]) {
-    let kept = keys.iter().zip(places).filter(|(key, _)| **key >= threshold);
-    for (slot, (_, &place)) in out.iter_mut().zip(kept) {
-        *slot = place;
-    }
 }
 
 /// Even and odd places of the list of active blocks are summed apart, then lane by lane:

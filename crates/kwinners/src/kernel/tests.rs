@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::tiles::{BLOCK, BlockedRows, CHUNK, Pair, TILE_UNITS};
-use super::{SelectScratch, Table, available, select};
+use super::{SelectScratch, Table, available};
 
 /// Scores with many ties, infinities and zeros of both signs.
 fn scores(len: impl Into<proptest::collection::SizeRange>) -> impl Strategy<Value = Vec<f32>> {
@@ -45,7 +45,7 @@ fn by_sorting(scores: &[f32], k: usize) -> Vec<u32> {
 
 fn picked(table: &Table, scores: &[f32], k: usize) -> Result<Vec<u32>, usize> {
     let mut out = vec![0; k];
-    select(table, scores, &mut SelectScratch::default(), &mut out).map(|()| out)
+    (table.select)(scores, &mut SelectScratch::default(), &mut out).map(|()| out)
 }
 
 fn bits(values: &[f32]) -> Vec<u32> {

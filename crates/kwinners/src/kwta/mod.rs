@@ -91,7 +91,7 @@ impl KWinners {
         scratch: &mut SelectScratch,
         out: &mut [u32],
     ) -> Result<()> {
-        kernel::select(kernel::table(), scores, scratch, out).map_err(|column| Error::NotFinite {
+        (kernel::table().select)(scores, scratch, out).map_err(|column| Error::NotFinite {
             what: "scores".to_owned(),
             row,
             column,
