@@ -2,7 +2,15 @@
 //!
 //! Two traits, both object-safe, and one closed enum of everything that a file can hold.
 
-use crate::error::Result;
+mod scaling;
+mod settings;
+mod tied;
+mod weights;
+
+pub use scaling::InputScaling;
+pub use tied::{Boosting, Tied, TiedSettings};
+
+use crate::error::{Error, Result};
 use crate::rows::Rows;
 use crate::sdr::SdrBatch;
 
@@ -41,6 +49,26 @@ pub trait Learner: Encoder {
     /// # Errors
     /// As [`Encoder::encode_into`]; nothing is learned then.
     fn learn(&mut self, rows: Rows<'_>, labels: Option<&[u32]>) -> Result<Step>;
+}
+
+/// Turns codes back into inputs.
+pub trait Decoder {
+    /// The inputs that `codes` stand for, `(len, input_width)` row-major.
+    ///
+    /// # Errors
+    /// If the codes have other units than the decoder.
+    fn decode(&self, codes: &SdrBatch) -> Result<Vec<f32>>;
+}
+
+/// The checks that every encoder makes before it encodes.
+fn check_encode(encoder: &dyn Encoder, rows: Rows<'_>, codes: &SdrBatch) -> Result<()> {
+    rows.check_width("inputs to encode", encoder.input_width())?;
+    rows.check_finite("inputs to encode")?;
+    if codes.units() != encoder.units() {
+        let expected = format!("a batch of {} units", encoder.units());
+        return Err(Error::shape("codes to append to", expected, codes.units()));
+    }
+    Ok(())
 }
 
 /// What one step of learning did.

@@ -1,0 +1,189 @@
+//! The local rule, online and in mini-batches.
+
+use rayon::prelude::*;
+
+use super::super::{Learner, Step};
+use super::{Boosting, ROWS_A_TASK, Tied};
+use crate::error::Result;
+use crate::kernel::tiles::{BlockedRows, Pair, TILE_UNITS};
+use crate::kernel::{self, SelectScratch};
+use crate::rows::Rows;
+
+/// Buffers kept between steps; nothing of them outlives one.
+#[derive(Debug, Default)]
+pub(super) struct Workspace {
+    blocks: Vec<BlockWork>,
+}
+
+impl Clone for Workspace {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+/// What one task does with its rows.
+#[derive(Debug, Default)]
+struct BlockWork {
+    inputs: BlockedRows,
+    scores: Vec<f32>,
+    scratch: SelectScratch,
+    /// `(len, k)`.
+    winners: Vec<u32>,
+    decoded: Vec<f32>,
+    /// `x - r` of each row.
+    missing: BlockedRows,
+    /// Who learns what, by tile: pairs of tile `t` are `pairs[tile_ends[t - 1]..tile_ends[t]]`.
+    pairs: Vec<Pair>,
+    tile_ends: Vec<usize>,
+    squared_error: f64,
+    spread: f32,
+}
+
+impl Learner for Tied {
+    /// One step: all samples meet the same weights, then each moves its winners by
+    /// `learning_rate · (x - r)`; a batch of 1 is the online rule.
+    fn learn(&mut self, rows: Rows<'_>, _labels: Option<&[u32]>) -> Result<Step> {
+        rows.check_width("training inputs", self.weights.width())?;
+        rows.check_finite("training inputs")?;
+        let mut blocks = std::mem::take(&mut self.workspace.blocks);
+        let tasks: Vec<Rows<'_>> = rows.blocks(ROWS_A_TASK).collect();
+        blocks.resize_with(tasks.len().max(blocks.len()), BlockWork::default);
+        let used = &mut blocks[..tasks.len()];
+        match (&tasks[..], &mut *used) {
+            ([rows], [block]) => self.look(*rows, block)?,
+            _ => used
+                .par_iter_mut()
+                .zip(&tasks)
+                .try_for_each(|(block, rows)| self.look(*rows, block))?,
+        }
+        let step = self.take_in(used, rows.len());
+        self.workspace.blocks = blocks;
+        Ok(step)
+    }
+}
+
+impl Tied {
+    /// Scores, picks and reconstructs a block of rows; changes nothing of the encoder.
+    fn look(&self, rows: Rows<'_>, block: &mut BlockWork) -> Result<()> {
+        let (n, k) = (self.settings.units, self.settings.winners);
+        let (stride, width) = (self.weights.padded_units(), self.weights.width());
+        self.load(rows, &mut block.inputs);
+        self.weights.scores(&block.inputs, &mut block.scores);
+        block.winners.resize(rows.len() * k, 0);
+        block.decoded.resize(self.weights.padded_width(), 0.0);
+        block.missing.clear(width);
+        (block.squared_error, block.spread) = (0.0, 0.0);
+        for row in 0..rows.len() {
+            let scores = &mut block.scores[row * stride..][..n];
+            if self.settings.boosting == Boosting::Balance {
+                block.spread += deviation(scores);
+            }
+            self.rank(scores, true);
+            let winners = &mut block.winners[row * k..][..k];
+            self.k_winners.pick(row, scores, &mut block.scratch, winners)?;
+            self.reconstruct(winners, &mut block.decoded);
+            let input = &block.inputs.row(row).0[..width];
+            block.squared_error += squared_distance(input, &block.decoded[..width]);
+            let missing = input.iter().zip(&block.decoded).map(|(x, r)| x - r);
+            block.missing.push(missing);
+        }
+        block.sort_by_tile(k, stride / TILE_UNITS);
+        Ok(())
+    }
+
+    /// Changes weights, duty cycle and balance by what the blocks saw, in their order.
+    fn take_in(&mut self, blocks: &[BlockWork], samples: usize) -> Step {
+        let rest = self.rest_of_rates();
+        let factor = self.settings.learning_rate * rest;
+        let update = |(tile, weights): (usize, &mut [f32])| {
+            for block in blocks {
+                let pairs = block.pairs_of(tile);
+                if !pairs.is_empty() {
+                    (kernel::table().update_tile)(weights, pairs, &block.missing, factor);
+                }
+            }
+        };
+        if blocks.len() > 1 {
+            self.weights.tiles_mut().enumerate().par_bridge().for_each(update);
+        } else {
+            self.weights.tiles_mut().enumerate().for_each(update);
+        }
+        for block in blocks {
+            let seen = block.missing.len();
+            self.duty.update(seen, &block.winners);
+            if self.settings.boosting == Boosting::Balance {
+                self.balance.observe_spread(block.spread / seen as f32);
+                self.balance.update(&block.winners, self.settings.balance_rate * rest);
+            }
+        }
+        self.samples += samples as u64;
+        self.steps += 1;
+        let values = (samples * self.weights.width()).max(1) as f64;
+        let loss = blocks.iter().map(|block| block.squared_error).sum::<f64>() / values;
+        Step { step: self.steps, samples: self.samples, loss, ..Step::default() }
+    }
+
+    /// 1 at the start, falling in a line to 0.1 at the horizon; 1 without one.
+    fn rest_of_rates(&self) -> f32 {
+        match self.settings.horizon {
+            0 => 1.0,
+            horizon => 1.0 - 0.9 * (self.samples as f32 / horizon as f32).min(1.0),
+        }
+    }
+}
+
+impl BlockWork {
+    /// Counting sort of "row `r` moves unit `u`" by the unit's tile; rows stay in order.
+    fn sort_by_tile(&mut self, k: usize, tiles: usize) {
+        self.tile_ends.clear();
+        self.tile_ends.resize(tiles + 1, 0);
+        for &winner in &self.winners {
+            self.tile_ends[winner as usize / TILE_UNITS + 1] += 1;
+        }
+        for tile in 0..tiles {
+            self.tile_ends[tile + 1] += self.tile_ends[tile];
+        }
+        self.pairs.resize(self.winners.len(), Pair { row: 0, unit: 0 });
+        for (place, &winner) in self.winners.iter().enumerate() {
+            let next = &mut self.tile_ends[winner as usize / TILE_UNITS];
+            let unit = winner % TILE_UNITS as u32;
+            self.pairs[*next] = Pair { row: (place / k) as u32, unit };
+            *next += 1;
+        }
+        // Each start has moved on to the tile's end.
+        self.tile_ends.truncate(tiles);
+    }
+
+    fn pairs_of(&self, tile: usize) -> &[Pair] {
+        let start = if tile == 0 { 0 } else { self.tile_ends[tile - 1] };
+        &self.pairs[start..self.tile_ends[tile]]
+    }
+}
+
+/// Standard deviation of the scores, summed in eight lanes.
+fn deviation(scores: &[f32]) -> f32 {
+    let (mut sum, mut square) = ([0.0f32; 8], [0.0f32; 8]);
+    let (chunks, rest) = scores.as_chunks::<8>();
+    for chunk in chunks {
+        for lane in 0..8 {
+            sum[lane] += chunk[lane];
+            square[lane] += chunk[lane] * chunk[lane];
+        }
+    }
+    let total = sum.iter().chain(rest).sum::<f32>() / scores.len() as f32;
+    let squares = square.iter().sum::<f32>() + rest.iter().map(|score| score * score).sum::<f32>();
+    (squares / scores.len() as f32 - total * total).max(0.0).sqrt()
+}
+
+/// `Σ (a - b)²`, summed in sixteen lanes.
+fn squared_distance(a: &[f32], b: &[f32]) -> f64 {
+    let mut sums = [0.0f32; 16];
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<16>(), b.as_chunks::<16>());
+    for (a, b) in a.iter().zip(b) {
+        for lane in 0..16 {
+            sums[lane] += (a[lane] - b[lane]) * (a[lane] - b[lane]);
+        }
+    }
+    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| (a - b) * (a - b)).sum();
+    f64::from(sums.iter().sum::<f32>() + rest)
+}

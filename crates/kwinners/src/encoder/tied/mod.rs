@@ -1,0 +1,335 @@
+//! The lossy tied-weights encoder: one matrix that encodes, decodes and learns by a local rule.
+//!
+//! Source: the thread "Lossy MNIST encoder", HTM forum 10138, where learning rate and boosting
+//! were left open.
+
+mod learn;
+
+use rayon::prelude::*;
+
+use super::scaling::{InputScaling, Scaling};
+use super::settings::{choice, settings};
+use super::weights::UnitWeights;
+use super::{Decoder, Encoder};
+use crate::error::{Error, Result};
+use crate::kernel::SelectScratch;
+use crate::kernel::tiles::BlockedRows;
+use crate::kwta::{Balance, Boost, DutyCycle, KWinners};
+use crate::rng::Rng;
+use crate::rows::Rows;
+use crate::sdr::SdrBatch;
+use learn::Workspace;
+
+/// Rows that one task encodes or learns from; fixed, so that results don't depend on threads.
+const ROWS_A_TASK: usize = 64;
+
+choice! {
+    /// What keeps all units of a [`Tied`] encoder in use.
+    Boosting {
+        /// A learned bias, kept in the model and used the same way after training.
+        Balance = "balance",
+        /// `score + strength · (k/n - duty)`, the forum's, in the form that suits signed scores.
+        Additive = "additive",
+        /// `score · exp(strength · (k/n - duty))`.
+        Multiplicative = "multiplicative",
+        /// Nothing: nearly all units die, as the thread says.
+        None = "none",
+    }
+}
+
+settings! {
+    /// Settings of a [`Tied`] encoder.
+    TiedSettings {
+        /// Units of a code, `n`.
+        units: usize = 1000,
+        /// Active units of every code, `k`.
+        winners: usize = 30,
+        /// Passes over the training data.
+        epochs: usize = 10,
+        /// Samples a step; 1 is the forum's online rule.
+        batch: usize = 64,
+        /// How far each winner moves towards what the reconstruction lacks, a sample.
+        learning_rate: f32 = 0.003,
+        /// Seed of the first weights and of the order of the samples.
+        seed: u64 = 0,
+        /// What keeps all units in use: balance, additive, multiplicative or none.
+        boosting: Boosting = Boosting::Balance,
+        /// Strength of additive or multiplicative boosting.
+        boost_strength: f32 = 30.0,
+        /// Whether boosting from the duty cycle also ranks when encoding after training.
+        boost_when_encoding: bool = false,
+        /// Samples that the duty cycle reaches back.
+        duty_period: u64 = 1000,
+        /// Rate of the balance, in standard deviations of a sample's scores, a sample.
+        balance_rate: f32 = 0.003,
+        /// Whether reconstructions are cut off at 0.
+        nonnegative: bool = true,
+        /// What is done to inputs: raw, centred or standardised.
+        input: InputScaling = InputScaling::Raw,
+        /// Samples over which learning rate and balance rate fall to a tenth; 0 keeps them.
+        horizon: u64 = 0,
+    }
+}
+
+/// The tied encoder: `scores = W x`, the `k` best are the code `s`, `r = max(0, Wᵀ s)` is what it
+/// stands for, and learning moves each winner's row by `learning_rate · (x - r)`.
+///
+/// `W` is `(n, width)`. Encoding costs `O(n · active inputs)`, decoding and learning
+/// `O(k · width)` a sample: only winners are touched.
+///
+/// ```
+/// use kwinners::encoder::{Decoder, Encoder, Learner, Tied, TiedSettings};
+/// use kwinners::Rows;
+/// let images: Vec<f32> = (0..40).map(|i| (i % 10 < 5) as u8 as f32).collect();
+/// let rows = Rows::new(&images, 10)?;
+/// let settings = TiedSettings { units: 32, winners: 4, learning_rate: 0.1, ..Default::default() };
+/// let mut tied = Tied::new(settings, rows)?;
+/// let first = tied.learn(rows, None)?.loss;
+/// let last = (0..50).map(|_| tied.learn(rows, None)).last().unwrap()?.loss;
+/// assert!(last < first / 2.0);
+/// let codes = tied.encode(rows)?;
+/// assert_eq!(codes.winners(), Some(4));
+/// assert_eq!(tied.decode(&codes)?.len(), 40);
+/// # Ok::<(), kwinners::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Tied {
+    settings: TiedSettings,
+    k_winners: KWinners,
+    scaling: Scaling,
+    weights: UnitWeights,
+    duty: DutyCycle,
+    balance: Balance,
+    samples: u64,
+    steps: u64,
+    workspace: Workspace,
+}
+
+/// Everything that a file keeps of a [`Tied`] encoder besides its settings.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct TiedState {
+    pub(crate) width: usize,
+    /// Row-major, `(n, width)`.
+    pub(crate) weights: Vec<f32>,
+    pub(crate) mean: Vec<f32>,
+    pub(crate) factor: Vec<f32>,
+    pub(crate) duty: Vec<f32>,
+    pub(crate) duty_samples: u64,
+    pub(crate) bias: Vec<f32>,
+    pub(crate) spread: f32,
+    pub(crate) samples: u64,
+    pub(crate) steps: u64,
+}
+
+impl Tied {
+    /// An untrained encoder for inputs like `rows`, from which only the scaling is learned.
+    ///
+    /// The first weights are uniform in ±0.01, as in the thread.
+    ///
+    /// # Errors
+    /// If a setting is out of range, or `rows` hold NaN or infinity.
+    pub fn new(settings: TiedSettings, rows: Rows<'_>) -> Result<Self> {
+        rows.check_finite("training inputs")?;
+        check(&settings)?;
+        let mut rng = Rng::of_stream(settings.seed, 0);
+        let mut weights = UnitWeights::zeros(settings.units, rows.width());
+        for unit in 0..settings.units {
+            let row: Vec<f32> = (0..rows.width()).map(|_| rng.between(-0.01, 0.01)).collect();
+            weights.set_row(unit, &row);
+        }
+        Ok(Self {
+            k_winners: KWinners::new(settings.units, settings.winners)?,
+            scaling: Scaling::learn(settings.input, rows)?,
+            weights,
+            duty: DutyCycle::new(settings.units, settings.duty_period)?,
+            balance: Balance::new(settings.units),
+            samples: 0,
+            steps: 0,
+            workspace: Workspace::default(),
+            settings,
+        })
+    }
+
+    /// The encoder as it was saved.
+    pub(crate) fn from_state(settings: TiedSettings, state: TiedState) -> Result<Self> {
+        check(&settings)?;
+        let weights = UnitWeights::from_rows(Rows::new(&state.weights, state.width)?)?;
+        weights.check_shape(settings.units, state.width)?;
+        let duty = DutyCycle::from_parts(state.duty, settings.duty_period, state.duty_samples)?;
+        let balance = Balance::from_parts(state.bias, state.spread)?;
+        for (what, length) in [("duty cycle", duty.values().len()), ("bias", balance.bias().len())]
+        {
+            if length != settings.units {
+                return Err(Error::shape(what, settings.units, length));
+            }
+        }
+        Ok(Self {
+            k_winners: KWinners::new(settings.units, settings.winners)?,
+            scaling: Scaling::from_parts(state.mean, state.factor, state.width)?,
+            weights,
+            duty,
+            balance,
+            samples: state.samples,
+            steps: state.steps,
+            workspace: Workspace::default(),
+            settings,
+        })
+    }
+
+    /// What a file has to keep.
+    pub(crate) fn state(&self) -> TiedState {
+        TiedState {
+            width: self.weights.width(),
+            weights: self.weights.to_rows(),
+            mean: self.scaling.mean().to_vec(),
+            factor: self.scaling.factor().to_vec(),
+            duty: self.duty.values().to_vec(),
+            duty_samples: self.duty.samples(),
+            bias: self.balance.bias().to_vec(),
+            spread: self.balance.spread(),
+            samples: self.samples,
+            steps: self.steps,
+        }
+    }
+
+    /// The settings that the encoder was made with.
+    pub fn settings(&self) -> &TiedSettings {
+        &self.settings
+    }
+
+    /// The weights of one unit, `(width,)`: its filter.
+    ///
+    /// # Panics
+    /// If there is no such unit.
+    pub fn filter(&self, unit: usize) -> Vec<f32> {
+        assert!(unit < self.settings.units, "unit {unit} of {}", self.settings.units);
+        self.weights.row(unit)
+    }
+
+    /// Share of the last samples that each unit won while learning, `(n,)`.
+    pub fn duty_cycle(&self) -> &DutyCycle {
+        &self.duty
+    }
+
+    fn boost(&self) -> Boost {
+        let strength = self.settings.boost_strength;
+        match self.settings.boosting {
+            Boosting::Additive => Boost::Additive { strength },
+            Boosting::Multiplicative => Boost::Multiplicative { strength },
+            Boosting::Balance | Boosting::None => Boost::None,
+        }
+    }
+
+    /// Ranks one row of scores the way this encoder does while learning or after.
+    fn rank(&self, scores: &mut [f32], learning: bool) {
+        match self.settings.boosting {
+            Boosting::Balance => self.balance.apply(scores),
+            Boosting::None => {}
+            Boosting::Additive | Boosting::Multiplicative => {
+                if learning || self.settings.boost_when_encoding {
+                    let target = self.settings.winners as f32 / self.settings.units as f32;
+                    self.boost().apply(scores, &self.duty, target);
+                }
+            }
+        }
+    }
+
+    /// Cuts `rows` into blocks, scaled.
+    fn load(&self, rows: Rows<'_>, inputs: &mut BlockedRows) {
+        inputs.clear(rows.width());
+        if self.scaling.mean().is_empty() {
+            rows.iter().for_each(|row| inputs.push(row.iter().copied()));
+            return;
+        }
+        let mut scaled = vec![0.0; rows.width()];
+        for row in &rows {
+            scaled.copy_from_slice(row);
+            self.scaling.apply(&mut scaled);
+            inputs.push(scaled.iter().copied());
+        }
+    }
+
+    /// Winners of a block of rows, `(len, k)`.
+    fn encode_block(&self, rows: Rows<'_>) -> Result<Vec<u32>> {
+        let (mut inputs, mut scores) = (BlockedRows::default(), Vec::new());
+        self.load(rows, &mut inputs);
+        self.weights.scores(&inputs, &mut scores);
+        let mut winners = vec![0; rows.len() * self.settings.winners];
+        let mut scratch = SelectScratch::default();
+        let stride = self.weights.padded_units();
+        for (row, slots) in winners.chunks_exact_mut(self.settings.winners).enumerate() {
+            let scores = &mut scores[row * stride..][..self.settings.units];
+            self.rank(scores, false);
+            self.k_winners.pick(row, scores, &mut scratch, slots)?;
+        }
+        Ok(winners)
+    }
+
+    /// Writes the reconstruction in scaled input space to `out`, `(padded_width,)`.
+    fn reconstruct(&self, winners: &[u32], out: &mut [f32]) {
+        out.fill(0.0);
+        self.weights.add_rows(winners, out);
+        if self.settings.nonnegative {
+            for (place, value) in out[..self.weights.width()].iter_mut().enumerate() {
+                *value = value.max(self.scaling.zero_at(place));
+            }
+        }
+    }
+}
+
+impl Encoder for Tied {
+    fn input_width(&self) -> usize {
+        self.weights.width()
+    }
+
+    fn units(&self) -> usize {
+        self.settings.units
+    }
+
+    fn winners(&self) -> usize {
+        self.settings.winners
+    }
+
+    fn encode_into(&self, rows: Rows<'_>, codes: &mut SdrBatch) -> Result<()> {
+        super::check_encode(self, rows, codes)?;
+        let blocks: Vec<Rows<'_>> = rows.blocks(ROWS_A_TASK).collect();
+        let winners: Vec<Vec<u32>> =
+            blocks.par_iter().map(|rows| self.encode_block(*rows)).collect::<Result<_>>()?;
+        winners.iter().for_each(|winners| codes.extend_trusted(self.settings.winners, winners));
+        Ok(())
+    }
+}
+
+impl Decoder for Tied {
+    fn decode(&self, codes: &SdrBatch) -> Result<Vec<f32>> {
+        if codes.units() != self.settings.units {
+            let expected = format!("{} units", self.settings.units);
+            return Err(Error::shape("codes", expected, codes.units()));
+        }
+        let width = self.weights.width();
+        let mut rows = vec![0.0; codes.len() * width];
+        rows.par_chunks_mut(width).enumerate().for_each(|(code, row)| {
+            let mut padded = vec![0.0; self.weights.padded_width()];
+            self.reconstruct(codes.get(code).indices(), &mut padded);
+            self.scaling.invert(&mut padded[..width]);
+            row.copy_from_slice(&padded[..width]);
+        });
+        Ok(rows)
+    }
+}
+
+fn check(settings: &TiedSettings) -> Result<()> {
+    KWinners::new(settings.units, settings.winners)?;
+    let positive = |key: &str, value: f32| match value > 0.0 {
+        true => Ok(()),
+        false => Err(Error::setting(key, "a number above 0", value)),
+    };
+    positive("learning_rate", settings.learning_rate)?;
+    if settings.boosting == Boosting::Balance {
+        positive("balance_rate", settings.balance_rate)?;
+    }
+    match settings.batch {
+        0 => Err(Error::setting("batch", "at least 1 sample", 0)),
+        _ => Ok(()),
+    }
+}
