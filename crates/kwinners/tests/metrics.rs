@@ -439,6 +439,7 @@ fn unzipped(path: &Path, header: usize) -> Vec<u8> {
 }
 
 #[test]
+#[allow(clippy::print_stderr, reason = "says that it was skipped")]
 fn raw_mnist_has_its_known_nearest_neighbour_score() {
     let Some(folder) = std::env::var_os("KWINNERS_DATA") else {
         eprintln!("skipped: KWINNERS_DATA is not set");

@@ -334,7 +334,7 @@ mod tests {
         objective.value(&point, &mut gradient);
         for _ in 0..5 {
             let direction = random();
-            let mut at = |step: f64| {
+            let at = |step: f64| {
                 let moved: Vec<f64> =
                     point.iter().zip(&direction).map(|(p, d)| p + step * d).collect();
                 objective.value(&moved, &mut vec![0.0; len])
