@@ -6,6 +6,8 @@ mod error;
 #[allow(unsafe_code, reason = "the hot loops live here, each block with its reason")]
 mod kernel;
 mod kwta;
+pub mod metrics;
+pub mod report;
 mod rng;
 mod rows;
 pub mod sdr;

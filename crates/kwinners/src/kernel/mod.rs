@@ -7,6 +7,7 @@
 //! This is the only room with `unsafe`. Dense products are the `gemm` crate's work
 //! ([`product`]); they may differ in the last bit between CPUs, not between thread counts.
 
+pub(crate) mod product;
 mod scalar;
 mod select;
 pub(crate) mod tiles;

@@ -1,0 +1,132 @@
+//! The report as an aligned table, codes and raw inputs side by side.
+
+use std::fmt;
+
+use super::{DataInfo, ModelInfo, Report, ReportSummary};
+
+/// A line of the table: section, label, the figure for the codes, the figure for the raw inputs.
+type Line = (&'static str, &'static str, &'static str, &'static str);
+
+const LINES: [Line; 16] = [
+    ("code", "exactly k", "exact_k", ""),
+    ("code", "dead units", "dead_units", ""),
+    ("code", "duty entropy", "duty_entropy", ""),
+    ("code", "bits a code at least", "bits_bound", ""),
+    ("code", "false match, theory", "false_match_theory", ""),
+    ("code", "false match, measured", "false_match_measured", ""),
+    ("readout", "1 nearest neighbour", "knn1_overlap", "raw_knn1"),
+    ("readout", "5 nearest neighbours", "knn5_overlap", ""),
+    ("readout", "linear probe", "linear_probe", "raw_linear_probe"),
+    ("readout", "nearest centroid", "centroid", ""),
+    ("separation", "goodness", "goodness", "raw_goodness"),
+    ("separation", "goodness, script form", "goodness_script", "raw_goodness_script"),
+    ("reconstruction", "mean squared error", "mse", ""),
+    ("reconstruction", "variance unexplained", "fvu", ""),
+    ("time", "learning, s", "fit_s", ""),
+    ("time", "codes made a second", "encode_per_s", ""),
+];
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seed = self.model.seed.map(|seed| format!(", seed {seed}")).unwrap_or_default();
+        write_head(f, &self.model, &seed, &self.data)?;
+        let figures = self.figures();
+        write_table(f, &|section, name| match (name, &self.code) {
+            ("exact_k", Some(code)) => Some(yes_or_no(code.exact_k)),
+            _ => figures
+                .iter()
+                .find(|figure| (figure.section, figure.name) == (section, name))
+                .map(|figure| show(name, figure.value)),
+        })
+    }
+}
+
+impl fmt::Display for ReportSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seeds: Vec<String> = self.seeds.iter().map(u64::to_string).collect();
+        let seeds =
+            if seeds.is_empty() { seeds.join("") } else { format!(", seeds {}", seeds.join(" ")) };
+        write_head(f, &self.model, &seeds, &self.data)?;
+        write_table(f, &|section, name| match (name, self.exact_k) {
+            ("exact_k", Some(exact_k)) => Some(yes_or_no(exact_k)),
+            _ => self
+                .figures
+                .iter()
+                .find(|figure| (figure.section, figure.name) == (section, name))
+                .map(|figure| (show(name, figure.summary.mean), show(name, figure.summary.sd)))
+                .map(|(mean, sd)| format!("{mean} ± {sd}")),
+        })
+    }
+}
+
+fn write_head(
+    f: &mut fmt::Formatter<'_>,
+    model: &ModelInfo,
+    seeds: &str,
+    data: &DataInfo,
+) -> fmt::Result {
+    let input = model.input_width.map(|width| format!("{width} values -> ")).unwrap_or_default();
+    let (kind, units, winners) = (&model.kind, model.units, model.winners);
+    writeln!(f, "{kind}: {input}{winners} of {units} units{seeds}")?;
+    writeln!(f, "train {} ({}), test {} ({})", data.train, data.train_len, data.test, data.test_len)
+}
+
+/// Writes the lines that have a cell; `cell` gives the text of a figure by section and name.
+fn write_table(
+    f: &mut fmt::Formatter<'_>,
+    cell: &dyn Fn(&str, &str) -> Option<String>,
+) -> fmt::Result {
+    let rows: Vec<(&str, &str, String, String)> = LINES
+        .iter()
+        .map(|&(section, label, code, raw)| {
+            (section, label, cell(section, code), cell(section, raw))
+        })
+        .filter(|(_, _, code, raw)| code.is_some() || raw.is_some())
+        .map(|(section, label, code, raw)| {
+            (section, label, code.unwrap_or_default(), raw.unwrap_or_default())
+        })
+        .collect();
+    let width = |texts: &mut dyn Iterator<Item = &str>| {
+        texts.map(|text| text.chars().count()).max().unwrap_or(0)
+    };
+    let has_raw = rows.iter().any(|row| !row.3.is_empty());
+    let raw_title = if has_raw { "raw input" } else { "" };
+    let label_width = width(&mut rows.iter().map(|row| row.1));
+    let code_width = width(&mut rows.iter().map(|row| row.2.as_str()).chain(["codes"]));
+    let raw_width = width(&mut rows.iter().map(|row| row.3.as_str()).chain([raw_title]));
+    let line = |label: &str, code: &str, raw: &str| {
+        let text = format!("  {label:label_width$}  {code:>code_width$}  {raw:>raw_width$}");
+        text.trim_end().to_owned()
+    };
+    writeln!(f, "{}", line("", "codes", raw_title))?;
+    let mut current = "";
+    for (section, label, code, raw) in &rows {
+        if *section != current {
+            current = section;
+            writeln!(f, "{current}")?;
+        }
+        writeln!(f, "{}", line(label, code, raw))?;
+    }
+    Ok(())
+}
+
+fn yes_or_no(yes: bool) -> String {
+    if yes { "yes" } else { "no" }.to_owned()
+}
+
+/// The number with the digits that mean something for this figure.
+fn show(name: &str, value: f64) -> String {
+    if value.is_nan() {
+        return "-".to_owned();
+    }
+    match name {
+        "dead_units" if value.fract() == 0.0 => format!("{value:.0}"),
+        "dead_units" | "bits_bound" => format!("{value:.1}"),
+        "encode_per_s" => format!("{value:.0}"),
+        "fit_s" => format!("{value:.2}"),
+        "mse" => format!("{value:.5}"),
+        "false_match_theory" | "false_match_measured" if value != 0.0 => format!("{value:.1e}"),
+        "false_match_theory" | "false_match_measured" => "0".to_owned(),
+        _ => format!("{value:.4}"),
+    }
+}

@@ -1,0 +1,177 @@
+//! The report: everything that was measured of one model on one data set, as a plain record.
+//!
+//! [`judge`] measures, [`Report`] prints as an aligned table and serialises with names that scripts
+//! rely on, [`summarise`] joins the reports of several seeds.
+
+mod card;
+mod judge;
+mod summary;
+
+pub use judge::{Evidence, Part, judge};
+pub use summary::{FigureSummary, ReportSummary, Summary, summarise};
+
+use serde::Serialize;
+
+use crate::metrics::{CodeFigures, Reconstruction};
+
+/// What was measured. Shares are fractions from 0 to 1; what was not measured is absent.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Report {
+    /// The model that was judged.
+    pub model: ModelInfo,
+    /// The data that it was judged on.
+    pub data: DataInfo,
+    /// The codes by themselves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<CodeFigures>,
+    /// What can be read out of the codes; absent without labels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub readout: Option<Readout>,
+    /// How far classes lie apart; absent without labels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub separation: Option<Separation>,
+    /// What the decoder gives back; absent where there is no decoder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reconstruction: Option<Reconstruction>,
+    /// How long it took.
+    #[serde(skip_serializing_if = "Timing::is_empty")]
+    pub time: Timing,
+}
+
+/// Name and shape of a model.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ModelInfo {
+    /// The kind, such as `tied`; `codes` where codes were judged without their model.
+    pub kind: String,
+    /// Values an input vector has, where known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input_width: Option<usize>,
+    /// Units of a code, `n`.
+    pub units: usize,
+    /// Active units of a code, `k`.
+    pub winners: usize,
+    /// The seed that the model was made with, where known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
+}
+
+/// Names and sizes of the data.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct DataInfo {
+    /// What the user called the training set.
+    pub train: String,
+    /// What the user called the test set.
+    pub test: String,
+    /// Rows of the training set.
+    pub train_len: usize,
+    /// Rows of the test set.
+    pub test_len: usize,
+}
+
+/// Shares of the test set that a simple reader of the training set labels rightly.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Readout {
+    /// Nearest neighbour by overlap.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub knn1_overlap: Option<f64>,
+    /// Vote of the five nearest neighbours by overlap.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub knn5_overlap: Option<f64>,
+    /// Logistic regression on the codes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub linear_probe: Option<f64>,
+    /// Nearest class centroid by cosine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub centroid: Option<f64>,
+    /// Control: nearest neighbour by Euclidean distance of the raw inputs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub raw_knn1: Option<f64>,
+    /// Control: logistic regression on the raw inputs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub raw_linear_probe: Option<f64>,
+}
+
+/// Mean L1 distance between classes over that within, see [`crate::metrics::Goodness`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Separation {
+    /// The ratio of the means, for codes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub goodness: Option<f64>,
+    /// The form of the original script, for codes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub goodness_script: Option<f64>,
+    /// Control: the ratio of the means, for the raw inputs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub raw_goodness: Option<f64>,
+    /// Control: the form of the original script, for the raw inputs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub raw_goodness_script: Option<f64>,
+}
+
+/// How long it took, where it was timed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Timing {
+    /// Seconds of learning.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fit_s: Option<f64>,
+    /// Samples encoded a second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encode_per_s: Option<f64>,
+}
+
+impl Timing {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// One number of a report, by the names that it has in the JSON.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Figure {
+    /// The section, such as `readout`.
+    pub section: &'static str,
+    /// The name in the section, such as `linear_probe`.
+    pub name: &'static str,
+    /// The number.
+    pub value: f64,
+}
+
+impl Report {
+    /// Every number that was measured, in the order of the record. `code.exact_k`, which is no
+    /// number, is left out.
+    pub fn figures(&self) -> Vec<Figure> {
+        let code = self.code.as_ref();
+        let readout = self.readout.unwrap_or_default();
+        let separation = self.separation.unwrap_or_default();
+        let reconstruction = self.reconstruction.as_ref();
+        [
+            ("code", "dead_units", code.map(|code| code.dead_units as f64)),
+            ("code", "duty_entropy", code.map(|code| code.duty_entropy)),
+            ("code", "bits_bound", code.map(|code| code.bits_bound)),
+            ("code", "false_match_theory", code.map(|code| code.false_match_theory)),
+            ("code", "false_match_measured", code.map(|code| code.false_match_measured)),
+            ("readout", "knn1_overlap", readout.knn1_overlap),
+            ("readout", "knn5_overlap", readout.knn5_overlap),
+            ("readout", "linear_probe", readout.linear_probe),
+            ("readout", "centroid", readout.centroid),
+            ("readout", "raw_knn1", readout.raw_knn1),
+            ("readout", "raw_linear_probe", readout.raw_linear_probe),
+            ("separation", "goodness", separation.goodness),
+            ("separation", "goodness_script", separation.goodness_script),
+            ("separation", "raw_goodness", separation.raw_goodness),
+            ("separation", "raw_goodness_script", separation.raw_goodness_script),
+            ("reconstruction", "mse", reconstruction.map(|figures| figures.mse)),
+            ("reconstruction", "fvu", reconstruction.map(|figures| figures.fvu)),
+            ("time", "fit_s", self.time.fit_s),
+            ("time", "encode_per_s", self.time.encode_per_s),
+        ]
+        .into_iter()
+        .filter_map(|(section, name, value)| Some(Figure { section, name, value: value? }))
+        .collect()
+    }
+}
