@@ -89,6 +89,16 @@ pub enum Error {
         /// What came.
         got: String,
     },
+    /// A known data set lies in none of the folders that were searched.
+    #[error("data set `{name}` is in none of: {}; {advice}", folders_phrase(.searched))]
+    MissingData {
+        /// The name of the data set.
+        name: String,
+        /// The folders, in the order in which they were searched.
+        searched: Vec<PathBuf>,
+        /// How to get it.
+        advice: String,
+    },
     /// A `.kw` file is damaged, cut short or not ours. Nothing of it is used.
     #[error("{}: refused: section `{section}`, byte {offset}: {reason}", .path.display())]
     Damaged {
@@ -160,6 +170,11 @@ impl Error {
 
 fn nearest_phrase(nearest: &Option<String>) -> String {
     nearest.as_ref().map(|name| format!(", did you mean `{name}`?")).unwrap_or_default()
+}
+
+fn folders_phrase(folders: &[PathBuf]) -> String {
+    let folders: Vec<_> = folders.iter().map(|folder| folder.display().to_string()).collect();
+    if folders.is_empty() { "(no folder given)".to_owned() } else { folders.join(", ") }
 }
 
 /// Levenshtein distance in characters. Cost: `O(a * b)` time, `O(b)` memory.

@@ -1,95 +1,51 @@
 //! Data sets and the formats that they come in.
+//!
+//! A data set is named by a [`Spec`], such as `digits:train`, `mnist:train[0..1000]` or
+//! `pictures.npy,labels.npy`, and read by [`load`]:
+//!
+//! ```
+//! use kwinners::data::{self, DataDirs, Spec};
+//! let spec = Spec::parse("digits:train[0..100]")?;
+//! let digits = data::load(&spec, &DataDirs::default())?;
+//! assert_eq!((digits.len(), digits.width()), (100, 64));
+//! assert_eq!(digits.labels().map(|labels| labels[..3].to_vec()), Some(vec![0, 1, 2]));
+//! # Ok::<(), kwinners::Error>(())
+//! ```
+//!
+//! | name ends in | read as | values |
+//! |---|---|---|
+//! | `.npy` | NumPy array `(len, width)`, `(len, h, w)` or `(len, h, w, c)` | `u8` / 255, others as they are |
+//! | `.npz` | arrays `x` or `data`, with `y` or `labels` | the same |
+//! | `.csv` | one row a line, with or without a header | as they are |
+//! | `.bin` | CIFAR-10 records | `u8` / 255 |
+//! | `.bvecs` | TEXMEX records | `u8` / 255 |
+//! | a folder | PNG and JPEG images, a folder a class | `u8` / 255 |
+//! | anything else | IDX | `u8` / 255, others as they are |
+//!
+//! Every file may be compressed with gzip, whatever its name. A file that holds less or more than
+//! its header promises, NaN or infinity is refused, and nothing is allocated on the word of a
+//! header that the file does not keep.
 
-use crate::error::{Error, Result};
-use crate::rows::Rows;
+mod array;
+mod codes;
+mod dataset;
+mod digits;
+mod folder;
+mod idx;
+mod input;
+mod known;
+mod labels;
+mod load;
+mod npy;
+mod npz;
+mod output;
+mod records;
+mod spec;
+mod table;
 
-/// A data set in memory: input vectors and, where known, labels and the shape of an image.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct Dataset {
-    /// What the user called it, such as `mnist:train[0..1000]`.
-    pub name: String,
-    /// `(len, width)`, row-major. Pixels lie in `0..=1`.
-    inputs: Vec<f32>,
-    width: usize,
-    /// How a row is laid out as an image, where it is one.
-    pub image: Option<ImageShape>,
-    /// One label a row, each below the number of classes.
-    pub labels: Option<Vec<u32>>,
-    /// Names of the classes, in label order; empty where there are no labels.
-    pub classes: Vec<String>,
-}
-
-/// Layout of a row as an image: `channels` planes of `height` rows of `width` pixels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ImageShape {
-    /// Pixels from left to right.
-    pub width: usize,
-    /// Pixels from top to bottom.
-    pub height: usize,
-    /// Planes: 1 for grey, 3 for red, green, blue.
-    pub channels: usize,
-}
-
-impl Dataset {
-    /// A data set of `inputs`, `(len, width)` row-major.
-    ///
-    /// # Errors
-    /// If `inputs` is not a whole number of rows, or holds NaN or infinity.
-    pub fn new(name: impl Into<String>, inputs: Vec<f32>, width: usize) -> Result<Self> {
-        let name = name.into();
-        Rows::new(&inputs, width)?.check_finite(&name)?;
-        Ok(Self { name, inputs, width, image: None, labels: None, classes: Vec::new() })
-    }
-
-    /// The same data set with one label a row.
-    ///
-    /// # Errors
-    /// If there is not one label a row, or a label is not below `classes.len()`.
-    pub fn with_labels(mut self, labels: Vec<u32>, classes: Vec<String>) -> Result<Self> {
-        if labels.len() != self.len() {
-            let expected = format!("{} labels, one a row", self.len());
-            return Err(Error::shape(format!("labels of {}", self.name), expected, labels.len()));
-        }
-        if let Some(label) = labels.iter().find(|&&label| label as usize >= classes.len()) {
-            let expected = format!("labels below {}, the number of classes", classes.len());
-            return Err(Error::shape(format!("labels of {}", self.name), expected, label));
-        }
-        (self.labels, self.classes) = (Some(labels), classes);
-        Ok(self)
-    }
-
-    /// The same data set, each row an image.
-    ///
-    /// # Errors
-    /// If the image does not have as many values as a row.
-    pub fn with_image(mut self, image: ImageShape) -> Result<Self> {
-        let values = image.width * image.height * image.channels;
-        if values != self.width {
-            let expected = format!("an image of {} values", self.width);
-            return Err(Error::shape(format!("images of {}", self.name), expected, values));
-        }
-        self.image = Some(image);
-        Ok(self)
-    }
-
-    /// Number of rows.
-    pub fn len(&self) -> usize {
-        self.inputs.len() / self.width
-    }
-
-    /// Whether there is no row.
-    pub fn is_empty(&self) -> bool {
-        self.inputs.is_empty()
-    }
-
-    /// Values a row.
-    pub fn width(&self) -> usize {
-        self.width
-    }
-
-    /// All inputs.
-    pub fn rows(&self) -> Rows<'_> {
-        Rows::new(&self.inputs, self.width).expect("checked when the data set was made")
-    }
-}
+pub use codes::{CodeFormat, read_codes, write_codes};
+pub use dataset::{Dataset, ImageShape};
+pub use known::{KnownSet, known};
+pub use load::{DataDirs, load};
+pub use npy::write_npy;
+pub use spec::{RowRange, Source, Spec};
