@@ -3,6 +3,7 @@
 pub mod data;
 pub mod encoder;
 mod error;
+pub mod file;
 #[allow(unsafe_code, reason = "the hot loops live here, each block with its reason")]
 mod kernel;
 mod kwta;
@@ -11,9 +12,10 @@ pub mod report;
 mod rng;
 mod rows;
 pub mod sdr;
+pub mod train;
 
 pub use data::Dataset;
-pub use encoder::{Encoder, Learner, Step};
+pub use encoder::{Decoder, Encoder, Learner, Model, Step};
 pub use error::{Error, Result};
 pub use kwta::{Balance, Boost, DutyCycle, KWinners};
 pub use rng::Rng;

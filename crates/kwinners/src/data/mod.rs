@@ -39,6 +39,7 @@ mod load;
 mod npy;
 mod npz;
 mod output;
+pub(crate) use output::replace;
 mod records;
 mod spec;
 mod table;

@@ -2,12 +2,18 @@
 //!
 //! Two traits, both object-safe, and one closed enum of everything that a file can hold.
 
+mod model;
+mod random_projection;
 mod scaling;
 mod settings;
 mod tied;
 mod weights;
 
+pub use model::{Model, Schedule, SettingHelp};
+pub(crate) use random_projection::RandomProjectionState;
+pub use random_projection::{Projection, RandomProjection, RandomProjectionSettings};
 pub use scaling::InputScaling;
+pub(crate) use tied::TiedState;
 pub use tied::{Boosting, Tied, TiedSettings};
 
 use crate::error::{Error, Result};

@@ -30,10 +30,6 @@ impl UnitWeights {
         Ok(weights)
     }
 
-    pub(crate) fn units(&self) -> usize {
-        self.units
-    }
-
     pub(crate) fn width(&self) -> usize {
         self.width
     }

@@ -6,7 +6,7 @@ use std::arch::x86_64::*;
 
 use super::Table;
 use super::select::{Effort, SelectScratch, Steps, narrow};
-use super::tiles::{BLOCK, BlockedRows, CHUNK, Delta, Pair, TILE_UNITS};
+use super::tiles::{BLOCK, BlockedRows, CHUNK, Delta, Factors, Pair, TILE_UNITS};
 
 /// Whether this CPU has all that the kernels here use.
 pub(super) fn is_available() -> bool {
@@ -221,10 +221,10 @@ pub(super) fn add_unit_rows(weights: &[f32], winners: &[u32], out: &mut [f32]) {
     }
 }
 
-pub(super) fn update_tile(tile: &mut [f32], pairs: &[Pair], delta: &Delta, factor: f32) {
-    // SAFETY: SSE is part of x86-64.
-    let factor = unsafe { _mm_set1_ps(factor) };
+pub(super) fn update_tile(tile: &mut [f32], pairs: &[Pair], delta: &Delta, factors: &Factors) {
     for pair in pairs {
+        // SAFETY: SSE is part of x86-64.
+        let factor = unsafe { _mm_set1_ps(factors[pair.unit as usize]) };
         let (values, active) = delta.row(pair.row as usize);
         for &block in active {
             let weights = &mut tile[block as usize * CHUNK + pair.unit as usize * BLOCK..];

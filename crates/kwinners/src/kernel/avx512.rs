@@ -7,7 +7,7 @@ use std::arch::x86_64::*;
 
 use super::Table;
 use super::select::{Effort, SelectScratch, Steps, first_nan, keep, key, narrow};
-use super::tiles::{BLOCK, BlockedRows, CHUNK, Delta, Pair, TILE_UNITS};
+use super::tiles::{BLOCK, BlockedRows, CHUNK, TILE_UNITS};
 
 /// Whether this CPU has all that the kernels here use.
 pub(super) fn is_available() -> bool {
@@ -41,10 +41,9 @@ pub(super) static TABLE: Table = Table {
     tile_scores: entry!(
         tile_scores(tile: &[f32], rows: &BlockedRows, out: &mut [f32], stride: usize) -> ()
     ),
-    add_unit_rows: entry!(add_unit_rows(weights: &[f32], winners: &[u32], out: &mut [f32]) -> ()),
-    update_tile: entry!(
-        update_tile(tile: &mut [f32], pairs: &[Pair], delta: &Delta, factor: f32) -> ()
-    ),
+    // Pieces of 16 bytes gain nothing from wider registers.
+    add_unit_rows: super::avx2::add_unit_rows,
+    update_tile: super::avx2::update_tile,
 };
 
 static STEPS: Steps = Steps {
@@ -457,14 +456,4 @@ fn sum_fours(first: __m512, second: __m512) -> __m256 {
     let sums = _mm512_add_ps(pairs, swapped);
     let order = _mm512_set_epi32(0, 0, 0, 0, 0, 0, 0, 0, 14, 10, 6, 2, 12, 8, 4, 0);
     _mm512_castps512_ps256(_mm512_permutexvar_ps(order, sums))
-}
-
-#[target_feature(enable = "avx512f")]
-fn add_unit_rows(weights: &[f32], winners: &[u32], out: &mut [f32]) {
-    super::avx2::add_unit_rows(weights, winners, out);
-}
-
-#[target_feature(enable = "avx512f")]
-fn update_tile(tile: &mut [f32], pairs: &[Pair], delta: &Delta, factor: f32) {
-    super::avx2::update_tile(tile, pairs, delta, factor);
 }

@@ -23,7 +23,7 @@ mod tests;
 use std::sync::OnceLock;
 
 pub(crate) use select::SelectScratch;
-use tiles::{BlockedRows, Delta, Pair};
+use tiles::{BlockedRows, Delta, Factors, Pair};
 
 /// One implementation of every hot loop.
 ///
@@ -42,8 +42,8 @@ pub(crate) struct Table {
     pub(crate) tile_scores: fn(tile: &[f32], rows: &BlockedRows, out: &mut [f32], stride: usize),
     /// `out += Σ_winners row(winner)`, `out` being `blocks * 4` long.
     pub(crate) add_unit_rows: fn(weights: &[f32], winners: &[u32], out: &mut [f32]),
-    /// `row(unit) += factor · delta(row)` for each pair, in order, within one tile.
-    pub(crate) update_tile: fn(tile: &mut [f32], pairs: &[Pair], delta: &Delta, factor: f32),
+    /// `row(unit) += factors[unit] · delta(row)` for each pair, in order, within one tile.
+    pub(crate) update_tile: fn(tile: &mut [f32], pairs: &[Pair], delta: &Delta, factors: &Factors),
 }
 
 /// All tables that this CPU can run, best first; the scalar one is always the last.

@@ -2,7 +2,7 @@
 
 use super::Table;
 use super::select::{Effort, SelectScratch, Steps, key, narrow};
-use super::tiles::{BLOCK, BlockedRows, CHUNK, Delta, Pair, TILE_UNITS};
+use super::tiles::{BLOCK, BlockedRows, CHUNK, Delta, Factors, Pair, TILE_UNITS};
 
 pub(super) static TABLE: Table =
     Table { name: "scalar", overlaps, select, tile_scores, add_unit_rows, update_tile };
@@ -78,13 +78,13 @@ fn add_unit_rows(weights: &[f32], winners: &[u32], out: &mut [f32]) {
     }
 }
 
-fn update_tile(tile: &mut [f32], pairs: &[Pair], delta: &Delta, factor: f32) {
+fn update_tile(tile: &mut [f32], pairs: &[Pair], delta: &Delta, factors: &Factors) {
     for pair in pairs {
         let (values, active) = delta.row(pair.row as usize);
         for &block in active {
             let weights = &mut tile[block as usize * CHUNK + pair.unit as usize * BLOCK..][..BLOCK];
             for (weight, value) in weights.iter_mut().zip(&values[block as usize * BLOCK..]) {
-                *weight += factor * value;
+                *weight += factors[pair.unit as usize] * value;
             }
         }
     }

@@ -95,7 +95,7 @@ proptest! {
         rows in (1usize..40).prop_flat_map(rows_of),
         seed in vec(-1.0f32..1.0, CHUNK * 10 * 2),
         winners in proptest::collection::btree_set(0u32..16, 1..16),
-        factor in -1.0f32..1.0,
+        factors in proptest::array::uniform8(-1.0f32..1.0),
     ) {
         let blocked = blocked(rows[0].len(), &rows);
         let weights = &seed[..blocked.blocks * CHUNK * 2];
@@ -110,7 +110,7 @@ proptest! {
             let mut sum = vec![0.5; blocked.blocks * BLOCK];
             (table.add_unit_rows)(weights, &winners, &mut sum);
             let mut tile = weights[..blocked.blocks * CHUNK].to_vec();
-            (table.update_tile)(&mut tile, &pairs, &blocked, factor);
+            (table.update_tile)(&mut tile, &pairs, &blocked, &factors);
             (bits(&scores), bits(&sum), bits(&tile))
         });
         let answers: Vec<_> = answers.collect();

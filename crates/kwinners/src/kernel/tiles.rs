@@ -70,6 +70,9 @@ impl BlockedRows {
 /// Rows to add to weights: the same shape, under the name of what they mean.
 pub(crate) type Delta = BlockedRows;
 
+/// One factor a unit of a tile.
+pub(crate) type Factors = [f32; TILE_UNITS];
+
 /// "Row `row` of a [`Delta`] goes to unit `unit` (0 to 7) of this tile."
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Pair {

@@ -91,15 +91,28 @@ impl Tied {
         Ok(())
     }
 
+    /// The learning rate of each unit, `(padded_units,)`: the one that was set, but no more than
+    /// `1 / (k · wins in this batch)`. Samples that share all their winners are then moved to their
+    /// reconstruction at most, never past it: without this bound large batches diverge, above all at
+    /// first, when a few units win everywhere.
+    fn rates(&self, blocks: &[BlockWork]) -> Vec<f32> {
+        let mut wins = vec![0u32; self.weights.padded_units()];
+        for &winner in blocks.iter().flat_map(|block| &block.winners) {
+            wins[winner as usize] += 1;
+        }
+        let (rate, k) = (self.settings.learning_rate, self.settings.winners as f32);
+        wins.into_iter().map(|wins| rate.min(1.0 / (k * wins.max(1) as f32))).collect()
+    }
+
     /// Changes weights, duty cycle and balance by what the blocks saw, in their order.
     fn take_in(&mut self, blocks: &[BlockWork], samples: usize) -> Step {
-        let rest = self.rest_of_rates();
-        let factor = self.settings.learning_rate * rest;
+        let rates = self.rates(blocks);
+        let (rates, _) = rates.as_chunks::<TILE_UNITS>();
         let update = |(tile, weights): (usize, &mut [f32])| {
             for block in blocks {
                 let pairs = block.pairs_of(tile);
                 if !pairs.is_empty() {
-                    (kernel::table().update_tile)(weights, pairs, &block.missing, factor);
+                    (kernel::table().update_tile)(weights, pairs, &block.missing, &rates[tile]);
                 }
             }
         };
@@ -113,7 +126,7 @@ impl Tied {
             self.duty.update(seen, &block.winners);
             if self.settings.boosting == Boosting::Balance {
                 self.balance.observe_spread(block.spread / seen as f32);
-                self.balance.update(&block.winners, self.settings.balance_rate * rest);
+                self.balance.update(&block.winners, self.settings.balance_rate);
             }
         }
         self.samples += samples as u64;
@@ -121,14 +134,6 @@ impl Tied {
         let values = (samples * self.weights.width()).max(1) as f64;
         let loss = blocks.iter().map(|block| block.squared_error).sum::<f64>() / values;
         Step { step: self.steps, samples: self.samples, loss, ..Step::default() }
-    }
-
-    /// 1 at the start, falling in a line to 0.1 at the horizon; 1 without one.
-    fn rest_of_rates(&self) -> f32 {
-        match self.settings.horizon {
-            0 => 1.0,
-            horizon => 1.0 - 0.9 * (self.samples as f32 / horizon as f32).min(1.0),
-        }
     }
 }
 

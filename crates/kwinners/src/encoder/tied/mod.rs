@@ -21,7 +21,7 @@ use crate::sdr::SdrBatch;
 use learn::Workspace;
 
 /// Rows that one task encodes or learns from; fixed, so that results don't depend on threads.
-const ROWS_A_TASK: usize = 64;
+const ROWS_A_TASK: usize = 32;
 
 choice! {
     /// What keeps all units of a [`Tied`] encoder in use.
@@ -45,7 +45,7 @@ settings! {
         /// Active units of every code, `k`.
         winners: usize = 30,
         /// Passes over the training data.
-        epochs: usize = 10,
+        epochs: usize = 5,
         /// Samples a step; 1 is the forum's online rule.
         batch: usize = 64,
         /// How far each winner moves towards what the reconstruction lacks, a sample.
@@ -66,8 +66,6 @@ settings! {
         nonnegative: bool = true,
         /// What is done to inputs: raw, centred or standardised.
         input: InputScaling = InputScaling::Raw,
-        /// Samples over which learning rate and balance rate fall to a tenth; 0 keeps them.
-        horizon: u64 = 0,
     }
 }
 

@@ -1,0 +1,240 @@
+//! Random projections: the untrained baseline that every learner has to beat.
+
+use rayon::prelude::*;
+
+use super::Encoder;
+use super::scaling::{InputScaling, Scaling};
+use super::settings::{choice, settings};
+use super::weights::UnitWeights;
+use crate::error::{Error, Result};
+use crate::kernel::tiles::BlockedRows;
+use crate::kernel::{SelectScratch, product};
+use crate::kwta::KWinners;
+use crate::rng::Rng;
+use crate::rows::Rows;
+use crate::sdr::SdrBatch;
+
+/// Rows that one task encodes; fixed, so that results don't depend on threads.
+const ROWS_A_TASK: usize = 64;
+
+choice! {
+    /// How the random weights are drawn.
+    Projection {
+        /// Each unit sums a few inputs, drawn without replacement: the fly's.
+        Sparse = "sparse",
+        /// Each weight is standard normal.
+        Gaussian = "gaussian",
+    }
+}
+
+settings! {
+    /// Settings of a [`RandomProjection`].
+    RandomProjectionSettings {
+        /// Units of a code, `n`.
+        units: usize = 1000,
+        /// Active units of every code, `k`.
+        winners: usize = 30,
+        /// Seed of the weights.
+        seed: u64 = 0,
+        /// How the weights are drawn: sparse or gaussian.
+        projection: Projection = Projection::Sparse,
+        /// Inputs that a unit of a sparse projection sums; 0 means a tenth of them.
+        inputs_a_unit: usize = 0,
+        /// What is done to inputs: raw, centred or standardised.
+        input: InputScaling = InputScaling::Centred,
+    }
+}
+
+/// `scores = W x`, the `k` best are the code; `W`, `(n, width)`, is random and stays so.
+///
+/// Sparse is the fly's olfactory hash: Dasgupta, Stevens and Navlakha, "A neural algorithm for a
+/// fundamental computing problem", Science 358, 2017. Cost: `O(n · width)` a row, less the inputs
+/// that are 0 if they are not centred.
+///
+/// ```
+/// use kwinners::encoder::{Encoder, RandomProjection, RandomProjectionSettings};
+/// use kwinners::Rows;
+/// let inputs = [0.9, 0.1, 0.0, 0.2, 0.8, 0.1, 0.0, 0.3];
+/// let rows = Rows::new(&inputs, 4)?;
+/// let settings = RandomProjectionSettings { units: 64, winners: 5, ..Default::default() };
+/// let codes = RandomProjection::new(settings, rows)?.encode(rows)?;
+/// assert_eq!((codes.len(), codes.winners()), (2, Some(5)));
+/// # Ok::<(), kwinners::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct RandomProjection {
+    settings: RandomProjectionSettings,
+    k_winners: KWinners,
+    scaling: Scaling,
+    width: usize,
+    weights: Weights,
+}
+
+#[derive(Clone, Debug)]
+enum Weights {
+    Sparse(UnitWeights),
+    /// Row-major, `(n, width)`.
+    Dense(Vec<f32>),
+}
+
+/// Everything that a file keeps of a [`RandomProjection`] besides its settings.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct RandomProjectionState {
+    pub(crate) width: usize,
+    pub(crate) mean: Vec<f32>,
+    pub(crate) factor: Vec<f32>,
+    /// Row-major, `(n, width)`.
+    pub(crate) weights: Vec<f32>,
+}
+
+impl RandomProjection {
+    /// A projection of inputs like `rows`, from which only the scaling is learned.
+    ///
+    /// # Errors
+    /// If a setting is out of range, or `rows` hold NaN or infinity.
+    pub fn new(settings: RandomProjectionSettings, rows: Rows<'_>) -> Result<Self> {
+        rows.check_finite("training inputs")?;
+        KWinners::new(settings.units, settings.winners)?;
+        let scaling = Scaling::learn(settings.input, rows)?;
+        let weights = draw(&settings, rows.width())?;
+        let (mean, factor) = (scaling.mean().to_vec(), scaling.factor().to_vec());
+        Self::from_state(
+            settings,
+            RandomProjectionState { width: rows.width(), mean, factor, weights },
+        )
+    }
+
+    /// The projection as it was saved.
+    pub(crate) fn from_state(
+        settings: RandomProjectionSettings,
+        state: RandomProjectionState,
+    ) -> Result<Self> {
+        let rows = Rows::new(&state.weights, state.width)?;
+        if rows.len() != settings.units {
+            return Err(Error::shape("weights", format!("{} units", settings.units), rows.len()));
+        }
+        rows.check_finite("weights")?;
+        let weights = match settings.projection {
+            Projection::Sparse => Weights::Sparse(UnitWeights::from_rows(rows)?),
+            Projection::Gaussian => Weights::Dense(state.weights),
+        };
+        Ok(Self {
+            k_winners: KWinners::new(settings.units, settings.winners)?,
+            scaling: Scaling::from_parts(state.mean, state.factor, state.width)?,
+            width: state.width,
+            weights,
+            settings,
+        })
+    }
+
+    /// What a file has to keep.
+    pub(crate) fn state(&self) -> RandomProjectionState {
+        RandomProjectionState {
+            width: self.width,
+            mean: self.scaling.mean().to_vec(),
+            factor: self.scaling.factor().to_vec(),
+            weights: match &self.weights {
+                Weights::Sparse(weights) => weights.to_rows(),
+                Weights::Dense(weights) => weights.clone(),
+            },
+        }
+    }
+
+    /// The settings that the projection was made with.
+    pub fn settings(&self) -> &RandomProjectionSettings {
+        &self.settings
+    }
+
+    /// The weights of one unit, `(width,)`.
+    ///
+    /// # Panics
+    /// If there is no such unit.
+    pub fn filter(&self, unit: usize) -> Vec<f32> {
+        assert!(unit < self.settings.units, "unit {unit} of {}", self.settings.units);
+        match &self.weights {
+            Weights::Sparse(weights) => weights.row(unit),
+            Weights::Dense(weights) => weights[unit * self.width..][..self.width].to_vec(),
+        }
+    }
+
+    /// Winners of a block of rows, `(len, k)`.
+    fn encode_block(&self, rows: Rows<'_>) -> Result<Vec<u32>> {
+        let mut scaled = rows.values().to_vec();
+        scaled.chunks_exact_mut(self.width).for_each(|row| self.scaling.apply(row));
+        let scaled = Rows::new(&scaled, self.width)?;
+        let (mut scores, stride) = (Vec::new(), self.score_stride());
+        match &self.weights {
+            Weights::Sparse(weights) => {
+                let mut inputs = BlockedRows::default();
+                inputs.clear(self.width);
+                scaled.iter().for_each(|row| inputs.push(row.iter().copied()));
+                weights.scores(&inputs, &mut scores);
+            }
+            Weights::Dense(weights) => {
+                scores.resize(rows.len() * stride, 0.0);
+                let weights = Rows::new(weights, self.width)?;
+                product::product_transposed(scaled, weights, &mut scores);
+            }
+        }
+        let mut winners = vec![0; rows.len() * self.settings.winners];
+        let mut scratch = SelectScratch::default();
+        for (row, slots) in winners.chunks_exact_mut(self.settings.winners).enumerate() {
+            let scores = &scores[row * stride..][..self.settings.units];
+            self.k_winners.pick(row, scores, &mut scratch, slots)?;
+        }
+        Ok(winners)
+    }
+
+    fn score_stride(&self) -> usize {
+        match &self.weights {
+            Weights::Sparse(weights) => weights.padded_units(),
+            Weights::Dense(_) => self.settings.units,
+        }
+    }
+}
+
+impl Encoder for RandomProjection {
+    fn input_width(&self) -> usize {
+        self.width
+    }
+
+    fn units(&self) -> usize {
+        self.settings.units
+    }
+
+    fn winners(&self) -> usize {
+        self.settings.winners
+    }
+
+    fn encode_into(&self, rows: Rows<'_>, codes: &mut SdrBatch) -> Result<()> {
+        super::check_encode(self, rows, codes)?;
+        let blocks: Vec<Rows<'_>> = rows.blocks(ROWS_A_TASK).collect();
+        let winners: Vec<Vec<u32>> =
+            blocks.par_iter().map(|rows| self.encode_block(*rows)).collect::<Result<_>>()?;
+        winners.iter().for_each(|winners| codes.extend_trusted(self.settings.winners, winners));
+        Ok(())
+    }
+}
+
+/// The weights of `settings`, row-major, `(n, width)`; each unit draws from a stream of its own.
+fn draw(settings: &RandomProjectionSettings, width: usize) -> Result<Vec<f32>> {
+    let inputs = match settings.inputs_a_unit {
+        0 => width.div_ceil(10),
+        inputs => inputs,
+    };
+    if inputs > width {
+        let expected = format!("at most {width}, the width of the inputs");
+        return Err(Error::setting("inputs_a_unit", expected, inputs));
+    }
+    let mut weights = vec![0.0; settings.units * width];
+    for (unit, row) in weights.chunks_exact_mut(width).enumerate() {
+        let mut rng = Rng::of_stream(settings.seed, unit as u64);
+        match settings.projection {
+            Projection::Sparse => {
+                rng.distinct(inputs, width).into_iter().for_each(|input| row[input as usize] = 1.0);
+            }
+            Projection::Gaussian => row.iter_mut().for_each(|weight| *weight = rng.normal()),
+        }
+    }
+    Ok(weights)
+}

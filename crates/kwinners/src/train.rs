@@ -1,0 +1,135 @@
+//! The fit loop: data in a seeded order through a learner, a closure watching every step.
+
+use crate::data::Dataset;
+use crate::encoder::{Model, Step};
+use crate::error::{Error, Result};
+use crate::rng::Rng;
+use crate::rows::Rows;
+
+/// How far a fit has come: all that is needed, with the model, to go on as if never stopped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Position {
+    /// Epochs finished.
+    pub epoch: usize,
+    /// Samples of the running epoch that are done.
+    pub sample: usize,
+}
+
+/// What the watching closure wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Control {
+    /// Go on.
+    Continue,
+    /// Stop after this step.
+    Stop,
+}
+
+/// Why a fit ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopReason {
+    /// All epochs are done.
+    Finished,
+    /// The watching closure asked for it.
+    Asked,
+    /// The kind does not learn: there was nothing to do.
+    NothingToLearn,
+}
+
+/// Fits `model` to `data` from `position` on; `watch` is called after every step with the step, the
+/// model as it is then, and the position after it.
+///
+/// Epoch `e` goes through the samples in an order drawn from the model's seed and `e` alone, so a
+/// run that is stopped and taken up at its position ends in the same bytes as one never stopped.
+///
+/// ```
+/// use kwinners::encoder::Model;
+/// use kwinners::train::{self, Control, Position, StopReason};
+/// use kwinners::Dataset;
+/// let data = Dataset::new("ramp", (0..800).map(|i| (i % 7) as f32 / 7.0).collect(), 8)?;
+/// let settings = [("units", "32"), ("winners", "4"), ("epochs", "2")];
+/// let settings = settings.map(|(key, value)| (key.to_owned(), value.to_owned()));
+/// let mut model = Model::new("tied", &settings, data.rows())?;
+/// let mut samples = 0;
+/// let (reason, position) = train::fit(&mut model, &data, Position::default(), &mut |step, _, _| {
+///     samples = step.samples;
+///     Control::Continue
+/// })?;
+/// assert_eq!((reason, position.epoch, samples), (StopReason::Finished, 2, 200));
+/// # Ok::<(), kwinners::Error>(())
+/// ```
+///
+/// # Errors
+/// If the data do not fit the model, or the position lies past the end.
+pub fn fit(
+    model: &mut Model,
+    data: &Dataset,
+    position: Position,
+    watch: &mut dyn FnMut(&Step, &Model, Position) -> Control,
+) -> Result<(StopReason, Position)> {
+    let schedule = model.schedule();
+    if model.learner().is_none() {
+        return Ok((StopReason::NothingToLearn, position));
+    }
+    if position.epoch > schedule.epochs || position.sample > data.len() {
+        let expected = format!("at most epoch {} of {} samples", schedule.epochs, data.len());
+        let got = format!("epoch {}, sample {}", position.epoch, position.sample);
+        return Err(Error::shape("position to go on from", expected, got));
+    }
+    if data.is_empty() {
+        return Err(Error::shape(format!("training data {}", data.name), "at least 1 row", 0));
+    }
+    let mut here = position;
+    let mut batch = Batch::default();
+    while here.epoch < schedule.epochs {
+        let order = order_of_epoch(schedule.seed, here.epoch, data.len());
+        while here.sample < order.len() {
+            let end = (here.sample + schedule.batch).min(order.len());
+            batch.gather(data, &order[here.sample..end]);
+            let rows = Rows::new(&batch.values, data.width())?;
+            let labels = data.labels.as_ref().map(|_| &batch.labels[..]);
+            let learner = model.learner().expect("checked above");
+            let step = Step { epoch: here.epoch, ..learner.learn(rows, labels)? };
+            here.sample = end;
+            if here.sample == order.len() {
+                here = Position { epoch: here.epoch + 1, sample: 0 };
+            }
+            if watch(&step, model, here) == Control::Stop {
+                let finished = here.epoch == schedule.epochs;
+                let reason = if finished { StopReason::Finished } else { StopReason::Asked };
+                return Ok((reason, here));
+            }
+            if here.sample == 0 {
+                break;
+            }
+        }
+    }
+    Ok((StopReason::Finished, here))
+}
+
+/// The order in which epoch `epoch` sees `len` samples. Stream 0 of the seed draws first weights.
+fn order_of_epoch(seed: u64, epoch: usize, len: usize) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..len as u32).collect();
+    Rng::of_stream(seed, epoch as u64 + 1).shuffle(&mut order);
+    order
+}
+
+/// The rows and labels of one step, gathered.
+#[derive(Default)]
+struct Batch {
+    values: Vec<f32>,
+    labels: Vec<u32>,
+}
+
+impl Batch {
+    fn gather(&mut self, data: &Dataset, places: &[u32]) {
+        self.values.clear();
+        self.labels.clear();
+        let rows = data.rows();
+        for &place in places {
+            self.values.extend_from_slice(rows.row(place as usize));
+        }
+        if let Some(labels) = &data.labels {
+            self.labels.extend(places.iter().map(|&place| labels[place as usize]));
+        }
+    }
+}
