@@ -1,0 +1,242 @@
+//! Laws of encoders and of the fit loop, through the public surface.
+
+use kwinners::encoder::{
+    Boosting, Decoder, Encoder, Learner, Model, RandomProjection, RandomProjectionSettings, Tied,
+    TiedSettings,
+};
+use kwinners::file::{self, About, Checkpoint, SavedModel};
+use kwinners::train::{Control, Position, StopReason, fit};
+use kwinners::{Dataset, Rng, Rows};
+use proptest::prelude::*;
+
+/// Sparse non-negative images of 10 kinds, a little like digits.
+fn images(len: usize, width: usize, seed: u64) -> Dataset {
+    let mut rng = Rng::new(seed);
+    let kinds: Vec<Vec<u32>> = (0..10).map(|_| rng.distinct(width / 5, width)).collect();
+    let mut values = vec![0.0; len * width];
+    for (number, row) in values.chunks_exact_mut(width).enumerate() {
+        for &pixel in &kinds[number % 10] {
+            row[pixel as usize] = if rng.uniform() < 0.8 { rng.between(0.3, 1.0) } else { 0.0 };
+        }
+    }
+    Dataset::new("images", values, width).unwrap()
+}
+
+fn settings(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    pairs.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
+}
+
+fn small_tied() -> TiedSettings {
+    TiedSettings { units: 50, winners: 5, batch: 40, epochs: 2, ..TiedSettings::default() }
+}
+
+/// The rule, written as in the source and nothing else: dense, row-major, in `f64`.
+fn naive_step(weights: &mut [Vec<f64>], batch: &[&[f32]], k: usize, rate: f64) {
+    let mut changes = Vec::new();
+    let mut wins = vec![0; weights.len()];
+    for x in batch {
+        let dot = |w: &Vec<f64>| w.iter().zip(*x).map(|(w, &x)| w * f64::from(x)).sum::<f64>();
+        let scores: Vec<f64> = weights.iter().map(dot).collect();
+        let mut order: Vec<usize> = (0..weights.len()).collect();
+        order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]).then(a.cmp(&b)));
+        let winners = &order[..k];
+        let sum = |i: usize| winners.iter().map(|&u| weights[u][i]).sum::<f64>().max(0.0);
+        let missing: Vec<f64> = x.iter().enumerate().map(|(i, &x)| f64::from(x) - sum(i)).collect();
+        winners.iter().for_each(|&unit| wins[unit] += 1);
+        changes.extend(winners.iter().map(|&unit| (unit, missing.clone())));
+    }
+    for (unit, missing) in changes {
+        let rate = rate.min(1.0 / (k * wins[unit]) as f64);
+        for (weight, missing) in weights[unit].iter_mut().zip(missing) {
+            *weight += rate * missing;
+        }
+    }
+}
+
+#[test]
+fn tied_learning_is_the_published_rule() {
+    let data = images(60, 30, 1);
+    for batch in [1, 7, 60] {
+        let chosen = TiedSettings { boosting: Boosting::None, batch, ..small_tied() };
+        let mut tied = Tied::new(chosen, data.rows()).unwrap();
+        let mut naive: Vec<Vec<f64>> =
+            (0..50).map(|unit| tied.filter(unit).iter().map(|&w| f64::from(w)).collect()).collect();
+        for rows in data.rows().blocks(batch) {
+            tied.learn(rows, None).unwrap();
+            naive_step(&mut naive, &rows.iter().collect::<Vec<_>>(), 5, 0.003);
+        }
+        for (unit, expected) in naive.iter().enumerate() {
+            for (got, expected) in tied.filter(unit).iter().zip(expected) {
+                assert!((f64::from(*got) - expected).abs() < 1e-5, "unit {unit}, batch {batch}");
+            }
+        }
+    }
+}
+
+#[test]
+fn balance_keeps_all_units_in_use_and_nothing_else_does() {
+    let data = images(2000, 60, 2);
+    let dead = |boosting| {
+        let chosen = TiedSettings { boosting, epochs: 4, ..small_tied() };
+        let pairs: Vec<_> = chosen.list().into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
+        let mut model = Model::new("tied", &pairs, data.rows()).unwrap();
+        fit(&mut model, &data, Position::default(), &mut |_, _, _| Control::Continue).unwrap();
+        let codes = model.encoder().encode(data.rows()).unwrap();
+        codes.unit_counts().iter().filter(|&&count| count == 0).count()
+    };
+    assert_eq!(dead(Boosting::Balance), 0);
+    assert!(dead(Boosting::None) > 25, "without boosting most units die");
+}
+
+#[test]
+fn learning_lowers_the_loss_and_decoding_shows_it() {
+    let data = images(500, 40, 3);
+    for input in ["raw", "centred", "standardised"] {
+        let pairs =
+            settings(&[("units", "80"), ("winners", "8"), ("epochs", "8"), ("input", input)]);
+        let mut model = Model::new("tied", &pairs, data.rows()).unwrap();
+        fit(&mut model, &data, Position::default(), &mut |_, _, _| Control::Continue).unwrap();
+        let codes = model.encoder().encode(data.rows()).unwrap();
+        let decoded = model.decoder().unwrap().decode(&codes).unwrap();
+        let decoded = Rows::new(&decoded, 40).unwrap();
+        let fvu = kwinners::metrics::reconstruction(data.rows(), decoded).unwrap().fvu;
+        assert!(fvu < 0.5, "{input}: {fvu}");
+        assert!(decoded.values().iter().all(|&value| value >= -1e-6), "{input}: cut off at 0");
+    }
+}
+
+fn in_pool<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(work)
+}
+
+fn saved_bytes(model: Model, data: &Dataset) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.kw");
+    let saved = SavedModel { model, about: About::of(data), checkpoint: None };
+    file::save_model(&path, &saved).unwrap();
+    std::fs::read(path).unwrap()
+}
+
+#[test]
+fn one_thread_or_three_give_the_same_bytes() {
+    let data = images(700, 33, 4);
+    for batch in ["1", "90"] {
+        let pairs =
+            settings(&[("units", "70"), ("winners", "6"), ("epochs", "2"), ("batch", batch)]);
+        let fitted = |threads| {
+            in_pool(threads, || {
+                let mut model = Model::new("tied", &pairs, data.rows()).unwrap();
+                fit(&mut model, &data, Position::default(), &mut |_, _, _| Control::Continue)
+                    .unwrap();
+                let codes = model.encoder().encode(data.rows()).unwrap();
+                (saved_bytes(model, &data), codes)
+            })
+        };
+        assert_eq!(fitted(1), fitted(3));
+    }
+}
+
+#[test]
+fn a_stopped_run_ends_in_the_bytes_of_an_unbroken_one() {
+    let data = images(500, 20, 6);
+    let pairs = settings(&[("units", "40"), ("winners", "4"), ("epochs", "3"), ("batch", "32")]);
+    let fresh = || Model::new("tied", &pairs, data.rows()).unwrap();
+    let mut unbroken = fresh();
+    let mut go_on = |_: &_, _: &Model, _: Position| Control::Continue;
+    fit(&mut unbroken, &data, Position::default(), &mut go_on).unwrap();
+    let unbroken = saved_bytes(unbroken, &data);
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("checkpoint.kw");
+    let mut rng = Rng::new(9);
+    for _ in 0..3 {
+        // 16 steps an epoch; the last run may also stop just at an epoch's end.
+        let stop_after = 1 + rng.below(47) as u64;
+        let mut model = fresh();
+        let (reason, position) = fit(&mut model, &data, Position::default(), &mut |step, _, _| {
+            if step.step == stop_after { Control::Stop } else { Control::Continue }
+        })
+        .unwrap();
+        assert_eq!(reason, StopReason::Asked);
+        let checkpoint = Some(Checkpoint::new(position, &data));
+        let about = About::of(&data);
+        file::save_model(&path, &SavedModel { model, about, checkpoint }).unwrap();
+
+        let mut taken_up = file::load_model(&path).unwrap();
+        let checkpoint = taken_up.checkpoint.unwrap();
+        assert!(checkpoint.is_of(&data) && !checkpoint.is_of(&images(500, 20, 7)));
+        fit(&mut taken_up.model, &data, checkpoint.position, &mut go_on).unwrap();
+        assert_eq!(saved_bytes(taken_up.model, &data), unbroken, "stopped after {stop_after}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    /// Whatever is encoded is exactly k, and a row's code does not depend on its neighbours.
+    #[test]
+    fn encoders_are_pure_and_exact(
+        rows in 1usize..80,
+        width in 1usize..30,
+        units in 1usize..60,
+        share in 0.0f64..1.0,
+        seed in 0u64..100,
+    ) {
+        let winners = 1 + (share * (units - 1) as f64) as usize;
+        let data = images(rows, width, seed);
+        for kind in Model::KINDS {
+            let (n, k) = (units.to_string(), winners.to_string());
+            let pairs = settings(&[("units", &n), ("winners", &k)]);
+            let model = Model::new(kind, &pairs, data.rows()).unwrap();
+            let codes = model.encoder().encode(data.rows()).unwrap();
+            prop_assert_eq!(codes.len(), rows);
+            prop_assert_eq!(codes.winners(), Some(winners));
+            let last = data.rows().slice(rows - 1..rows);
+            let alone = model.encoder().encode(last).unwrap();
+            prop_assert_eq!(alone.get(0), codes.get(rows - 1));
+        }
+    }
+}
+
+#[test]
+fn bad_input_is_an_error_and_changes_nothing() {
+    let data = images(50, 10, 8);
+    let mut tied = Tied::new(small_tied(), data.rows()).unwrap();
+    let before = tied.filter(3);
+    let mut bad = vec![0.5; 20];
+    bad[13] = f32::NAN;
+    let message = tied.learn(Rows::new(&bad, 10).unwrap(), None).unwrap_err().to_string();
+    assert!(message.contains("row 1, column 3"), "{message}");
+    assert!(tied.learn(Rows::new(&bad[..8], 4).unwrap(), None).is_err());
+    assert!(tied.encode(Rows::new(&bad, 10).unwrap()).is_err());
+    assert_eq!(tied.filter(3), before);
+    let wrong = kwinners::SdrBatch::new(51).unwrap();
+    assert!(tied.decode(&wrong).is_err());
+    assert!(Tied::new(TiedSettings { winners: 51, ..small_tied() }, data.rows()).is_err());
+    let few = RandomProjectionSettings { inputs_a_unit: 11, ..Default::default() };
+    assert!(RandomProjection::new(few, data.rows()).is_err());
+}
+
+#[test]
+fn settings_go_round_by_name_and_wrong_ones_are_named() {
+    let mut changed = TiedSettings::default();
+    for (key, value) in (TiedSettings { learning_rate: 0.1 + 0.2, ..small_tied() }).list() {
+        changed.set(key, &value).unwrap();
+    }
+    assert_eq!(changed, TiedSettings { learning_rate: 0.1 + 0.2, ..small_tied() });
+    let message = changed.set("lerning_rate", "1").unwrap_err().to_string();
+    assert!(message.contains("did you mean `learning_rate`"), "{message}");
+    for (key, value) in [("units", "-3"), ("learning_rate", "NaN"), ("boosting", "maximal")] {
+        assert!(changed.set(key, value).is_err(), "{key} = {value}");
+    }
+}
+
+/// An empty batch is no step and no crash.
+#[test]
+fn empty_batches_are_harmless() {
+    let data = images(50, 10, 8);
+    let mut tied = Tied::new(small_tied(), data.rows()).unwrap();
+    let step = tied.learn(Rows::new(&[], 10).unwrap(), None).unwrap();
+    assert_eq!((step.samples, step.loss), (0, 0.0));
+    assert!(tied.encode(Rows::new(&[], 10).unwrap()).unwrap().is_empty());
+}
