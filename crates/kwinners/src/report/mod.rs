@@ -1,10 +1,11 @@
 //! The report: everything that was measured of one model on one data set, as a plain record.
 //!
 //! [`judge`] measures, [`Report`] prints as an aligned table and serialises with names that scripts
-//! rely on, [`summarise`] joins the reports of several seeds.
+//! rely on, [`summarise`] joins the reports of several seeds, [`pictures`] show what it is about.
 
 mod card;
 mod judge;
+pub mod pictures;
 mod summary;
 
 pub use judge::{Evidence, Part, judge};
