@@ -17,6 +17,7 @@ pub mod train;
 pub use data::Dataset;
 pub use encoder::{Decoder, Encoder, Learner, Model, Step};
 pub use error::{Error, Result};
+pub use kernel::instruction_set;
 pub use kwta::{Balance, Boost, DutyCycle, KWinners};
 pub use rng::Rng;
 pub use rows::Rows;

@@ -1,7 +1,7 @@
 //! Sections in a file: written at once, read one by one, nothing believed before it is checked.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::data::replace;

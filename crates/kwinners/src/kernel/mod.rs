@@ -62,6 +62,11 @@ pub(crate) fn available() -> Vec<&'static Table> {
     tables
 }
 
+/// The instruction set that the hot loops use on this CPU: `avx512`, `avx2` or `scalar`.
+pub fn instruction_set() -> &'static str {
+    table().name
+}
+
 /// The best table for this CPU, looked up once.
 pub(crate) fn table() -> &'static Table {
     static CHOSEN: OnceLock<&'static Table> = OnceLock::new();
