@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use kwinners::encoder::{Encoder, Model};
+use kwinners::encoder::Model;
 use kwinners::file::{self, About, Checkpoint, SavedModel};
 use kwinners::train::{Control, Position, fit};
 use kwinners::{Dataset, Error, Rng, SdrBatch};

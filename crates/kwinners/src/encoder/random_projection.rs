@@ -159,18 +159,23 @@ impl RandomProjection {
 
     /// Winners of a block of rows, `(len, k)`.
     fn encode_block(&self, rows: Rows<'_>) -> Result<Vec<u32>> {
-        let mut scaled = rows.values().to_vec();
-        scaled.chunks_exact_mut(self.width).for_each(|row| self.scaling.apply(row));
-        let scaled = Rows::new(&scaled, self.width)?;
         let (mut scores, stride) = (Vec::new(), self.score_stride());
         match &self.weights {
             Weights::Sparse(weights) => {
                 let mut inputs = BlockedRows::default();
                 inputs.clear(self.width);
-                scaled.iter().for_each(|row| inputs.push(row.iter().copied()));
+                for row in &rows {
+                    inputs.push(self.width, |slots| {
+                        slots.copy_from_slice(row);
+                        self.scaling.apply(slots);
+                    });
+                }
                 weights.scores(&inputs, &mut scores);
             }
             Weights::Dense(weights) => {
+                let mut scaled = rows.values().to_vec();
+                scaled.chunks_exact_mut(self.width).for_each(|row| self.scaling.apply(row));
+                let scaled = Rows::new(&scaled, self.width)?;
                 scores.resize(rows.len() * stride, 0.0);
                 let weights = Rows::new(weights, self.width)?;
                 product::product_transposed(scaled, weights, &mut scores);

@@ -1,6 +1,4 @@
-//! The kernels for AVX2: every x86-64 machine since about 2014.
-//!
-//! As in [`super::avx512`], products and sums stay apart so that results equal the scalar ones.
+//! The kernels for AVX2 and FMA: every x86-64 machine since about 2014.
 
 use std::arch::x86_64::*;
 
@@ -11,6 +9,7 @@ use super::tiles::{BLOCK, BlockedRows, CHUNK, Delta, Factors, Pair, TILE_UNITS};
 /// Whether this CPU has all that the kernels here use.
 pub(super) fn is_available() -> bool {
     is_x86_feature_detected!("avx2")
+        && is_x86_feature_detected!("fma")
         && is_x86_feature_detected!("popcnt")
         && is_x86_feature_detected!("bmi1")
 }
@@ -34,7 +33,9 @@ pub(super) static TABLE: Table = Table {
         tile_scores(tile: &[f32], rows: &BlockedRows, out: &mut [f32], stride: usize) -> ()
     ),
     add_unit_rows,
-    update_tile,
+    update_tile: entry!(
+        update_tile(tile: &mut [f32], pairs: &[Pair], delta: &Delta, factors: &Factors) -> ()
+    ),
 };
 
 static STEPS: Steps = Steps {
@@ -141,19 +142,22 @@ fn places_at_least(scores: &[f32], threshold: f32, places: &mut [u32]) -> usize 
     count
 }
 
-#[target_feature(enable = "avx2")]
+#[target_feature(enable = "avx2,fma")]
 fn tile_scores(tile: &[f32], rows: &BlockedRows, out: &mut [f32], stride: usize) {
+    assert_eq!(tile.len(), rows.blocks() * CHUNK, "one chunk a block");
     for row in 0..rows.len() {
         let (values, active) = rows.row(row);
         let mut sums = [[_mm256_setzero_ps(); 4]; 2];
         for (place, &block) in active.iter().enumerate() {
-            let inputs = &values[block as usize * BLOCK..][..BLOCK];
-            // SAFETY: `inputs` is 16 bytes long and the load needs no alignment.
-            let inputs = unsafe { _mm_loadu_ps(inputs.as_ptr()) };
+            // SAFETY: a listed block is below `blocks`, so it lies within the tile (asserted above)
+            // and within `values`, which has four values a block; the load needs no alignment.
+            let (inputs, weights) = unsafe {
+                let weights = tile.as_ptr().add(block as usize * CHUNK).cast::<[[f32; 8]; 4]>();
+                (_mm_loadu_ps(values.as_ptr().add(block as usize * BLOCK)), &*weights)
+            };
             let inputs = _mm256_set_m128(inputs, inputs);
-            let (weights, _) = tile[block as usize * CHUNK..][..CHUNK].as_chunks::<8>();
             for (sum, weights) in sums[place % 2].iter_mut().zip(weights) {
-                *sum = _mm256_add_ps(*sum, _mm256_mul_ps(inputs, load_floats(weights)));
+                *sum = _mm256_fmadd_ps(inputs, load_floats(weights), *sum);
             }
         }
         let [even, odd] = sums;
@@ -170,68 +174,61 @@ fn tile_scores(tile: &[f32], rows: &BlockedRows, out: &mut [f32], stride: usize)
     }
 }
 
-/// Four floats of a slice that starts with them.
-#[inline(always)]
-fn load_four(values: &[f32]) -> __m128 {
-    let four = &values[..BLOCK];
-    // SAFETY: `four` is 16 bytes long, the load needs no alignment, and SSE is part of x86-64.
-    unsafe { _mm_loadu_ps(four.as_ptr()) }
-}
-
-#[inline(always)]
-fn store_four(values: &mut [f32], four: __m128) {
-    let slots = &mut values[..BLOCK];
-    // SAFETY: `slots` is 16 bytes long, the store needs no alignment, and SSE is part of x86-64.
-    unsafe { _mm_storeu_ps(slots.as_mut_ptr(), four) };
-}
-
-/// The weights of `tile` from those of `unit`'s first input on.
-#[inline(always)]
-fn from_unit(weights: &[f32], blocks: usize, winner: u32) -> &[f32] {
-    let (tile, unit) = (winner as usize / TILE_UNITS, winner as usize % TILE_UNITS);
-    let tile = &weights[tile * blocks * CHUNK..][..blocks * CHUNK];
-    &tile[unit * BLOCK..]
-}
-
 /// Four rows at a time, so that `out` is read and written a quarter as often. Pieces of 16 bytes:
 /// SSE is all it takes, with or without AVX-512.
 pub(super) fn add_unit_rows(weights: &[f32], winners: &[u32], out: &mut [f32]) {
     let blocks = out.len() / BLOCK;
+    // From the unit's first weight to the end of its tile: (blocks - 1) chunks and a block at least.
+    let row = |winner: u32| {
+        let (tile, unit) = (winner as usize / TILE_UNITS, winner as usize % TILE_UNITS);
+        weights[tile * blocks * CHUNK..][..blocks * CHUNK][unit * BLOCK..].as_ptr()
+    };
+    let (outs, _) = out.as_chunks_mut::<BLOCK>();
     let (fours, rest) = winners.as_chunks::<4>();
     for four in fours {
-        let [a, b, c, d] = four.map(|winner| from_unit(weights, blocks, winner));
-        for (block, out) in out.chunks_exact_mut(BLOCK).enumerate() {
+        let [a, b, c, d] = four.map(row);
+        for (block, out) in outs.iter_mut().enumerate() {
             let at = block * CHUNK;
-            // SAFETY: SSE is part of x86-64.
-            let sum = unsafe {
-                let sum = _mm_add_ps(load_four(out), load_four(&a[at..]));
-                let sum = _mm_add_ps(sum, load_four(&b[at..]));
-                _mm_add_ps(_mm_add_ps(sum, load_four(&c[at..])), load_four(&d[at..]))
-            };
-            store_four(out, sum);
+            // SAFETY: `block` is below `blocks`, so 16 bytes from each row's weights of that block
+            // lie within its tile, as the slices above have checked; SSE is part of x86-64.
+            unsafe {
+                let sum = _mm_add_ps(_mm_loadu_ps(out.as_ptr()), _mm_loadu_ps(a.add(at)));
+                let sum = _mm_add_ps(sum, _mm_loadu_ps(b.add(at)));
+                let sum = _mm_add_ps(sum, _mm_loadu_ps(c.add(at)));
+                let sum = _mm_add_ps(sum, _mm_loadu_ps(d.add(at)));
+                _mm_storeu_ps(out.as_mut_ptr(), sum);
+            }
         }
     }
-    for &winner in rest {
-        let row = from_unit(weights, blocks, winner);
-        for (block, out) in out.chunks_exact_mut(BLOCK).enumerate() {
-            // SAFETY: SSE is part of x86-64.
-            let sum = unsafe { _mm_add_ps(load_four(out), load_four(&row[block * CHUNK..])) };
-            store_four(out, sum);
+    for from in rest.iter().map(|&winner| row(winner)) {
+        for (block, out) in outs.iter_mut().enumerate() {
+            // SAFETY: as above.
+            unsafe {
+                let weights = _mm_loadu_ps(from.add(block * CHUNK));
+                let sum = _mm_add_ps(_mm_loadu_ps(out.as_ptr()), weights);
+                _mm_storeu_ps(out.as_mut_ptr(), sum);
+            }
         }
     }
 }
 
+#[target_feature(enable = "avx2,fma")]
 pub(super) fn update_tile(tile: &mut [f32], pairs: &[Pair], delta: &Delta, factors: &Factors) {
+    assert_eq!(tile.len(), delta.blocks() * CHUNK, "one chunk a block");
     for pair in pairs {
-        // SAFETY: SSE is part of x86-64.
-        let factor = unsafe { _mm_set1_ps(factors[pair.unit as usize]) };
+        let factor = _mm_set1_ps(factors[pair.unit as usize]);
         let (values, active) = delta.row(pair.row as usize);
+        let row = tile[pair.unit as usize * BLOCK..].as_mut_ptr();
         for &block in active {
-            let weights = &mut tile[block as usize * CHUNK + pair.unit as usize * BLOCK..];
-            let change = load_four(&values[block as usize * BLOCK..]);
-            // SAFETY: SSE is part of x86-64.
-            let sum = unsafe { _mm_add_ps(load_four(weights), _mm_mul_ps(factor, change)) };
-            store_four(weights, sum);
+            // SAFETY: a listed block is below `blocks`, so its piece of the unit's row lies within
+            // the tile (asserted above; the unit is below 8 or `factors` would have refused it) and
+            // its values within `values`, which has four a block.
+            unsafe {
+                let weights = row.add(block as usize * CHUNK);
+                let change = _mm_loadu_ps(values.as_ptr().add(block as usize * BLOCK));
+                let sum = _mm_fmadd_ps(factor, change, _mm_loadu_ps(weights));
+                _mm_storeu_ps(weights, sum);
+            }
         }
     }
 }

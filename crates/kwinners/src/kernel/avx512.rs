@@ -1,24 +1,21 @@
 //! The kernels for AVX-512 (F, BW, DQ, VL, VBMI2, VPOPCNTDQ): Ice Lake, Zen 4 and later.
 //!
-//! Products and sums stay apart (no fused multiply-add), so the results equal the scalar ones to
-//! the bit; the loops wait for memory, not for arithmetic, so it costs nothing.
-
 use std::arch::x86_64::*;
 
 use super::Table;
+use super::avx2::update_tile;
 use super::select::{Effort, SelectScratch, Steps, first_nan, keep, key, narrow};
-use super::tiles::{BLOCK, BlockedRows, CHUNK, TILE_UNITS};
+use super::tiles::{BLOCK, BlockedRows, CHUNK, Delta, Factors, Pair, TILE_UNITS};
 
 /// Whether this CPU has all that the kernels here use.
 pub(super) fn is_available() -> bool {
-    is_x86_feature_detected!("avx512f")
+    super::avx2::is_available()
+        && is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("avx512bw")
         && is_x86_feature_detected!("avx512dq")
         && is_x86_feature_detected!("avx512vl")
         && is_x86_feature_detected!("avx512vbmi2")
         && is_x86_feature_detected!("avx512vpopcntdq")
-        && is_x86_feature_detected!("bmi2")
-        && is_x86_feature_detected!("popcnt")
 }
 
 /// A safe entry to a kernel of this file.
@@ -43,7 +40,9 @@ pub(super) static TABLE: Table = Table {
     ),
     // Pieces of 16 bytes gain nothing from wider registers.
     add_unit_rows: super::avx2::add_unit_rows,
-    update_tile: super::avx2::update_tile,
+    update_tile: entry!(
+        update_tile(tile: &mut [f32], pairs: &[Pair], delta: &Delta, factors: &Factors) -> ()
+    ),
 };
 
 static STEPS: Steps = Steps {
@@ -398,48 +397,49 @@ fn store_sixteen(places: &mut [u32], base: __m512i, numbers: __m128i) {
     unsafe { _mm512_storeu_si512(slots.as_mut_ptr().cast(), wide) };
 }
 
-/// Four inputs, four times over.
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn broadcast_block(values: &[f32], block: u32) -> __m512 {
-    let four = &values[block as usize * BLOCK..][..BLOCK];
-    // SAFETY: `four` is 16 bytes long and the load needs no alignment.
-    unsafe { _mm512_broadcast_f32x4(_mm_loadu_ps(four.as_ptr())) }
-}
-
-/// The weights of one block: units 0-3 and units 4-7.
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn load_chunk(tile: &[f32], block: u32) -> (__m512, __m512) {
-    let chunk = &tile[block as usize * CHUNK..][..CHUNK];
-    let (halves, _) = chunk.as_chunks::<16>();
-    (load_floats(&halves[0]), load_floats(&halves[1]))
-}
-
 #[target_feature(enable = "avx512f,avx512dq,avx512vl")]
 fn tile_scores(tile: &[f32], rows: &BlockedRows, out: &mut [f32], stride: usize) {
+    assert_eq!(tile.len(), rows.blocks() * CHUNK, "one chunk a block");
     for row in 0..rows.len() {
         let (values, active) = rows.row(row);
-        let zero = _mm512_setzero_ps();
-        let (mut even0, mut even1, mut odd0, mut odd1) = (zero, zero, zero, zero);
+        let mut even = [_mm512_setzero_ps(); 2];
+        let mut odd = even;
         let (pairs, last) = active.as_chunks::<2>();
-        for &[even, odd] in pairs {
-            let (inputs, (first, second)) = (broadcast_block(values, even), load_chunk(tile, even));
-            even0 = _mm512_add_ps(even0, _mm512_mul_ps(inputs, first));
-            even1 = _mm512_add_ps(even1, _mm512_mul_ps(inputs, second));
-            let (inputs, (first, second)) = (broadcast_block(values, odd), load_chunk(tile, odd));
-            odd0 = _mm512_add_ps(odd0, _mm512_mul_ps(inputs, first));
-            odd1 = _mm512_add_ps(odd1, _mm512_mul_ps(inputs, second));
+        // SAFETY: a listed block is below `blocks`, so it lies within the tile (asserted above) and
+        // within `values`, which has four values a block.
+        unsafe {
+            for pair in pairs {
+                add_block(tile, values, pair[0], &mut even);
+                add_block(tile, values, pair[1], &mut odd);
+            }
+            if let &[block] = last {
+                add_block(tile, values, block, &mut even);
+            }
         }
-        if let &[even] = last {
-            let (inputs, (first, second)) = (broadcast_block(values, even), load_chunk(tile, even));
-            even0 = _mm512_add_ps(even0, _mm512_mul_ps(inputs, first));
-            even1 = _mm512_add_ps(even1, _mm512_mul_ps(inputs, second));
-        }
-        let scores = sum_fours(_mm512_add_ps(even0, odd0), _mm512_add_ps(even1, odd1));
+        let scores = sum_fours(_mm512_add_ps(even[0], odd[0]), _mm512_add_ps(even[1], odd[1]));
         let slots = &mut out[row * stride..][..TILE_UNITS];
         // SAFETY: `slots` is 32 bytes long and the store needs no alignment.
         unsafe { _mm256_storeu_ps(slots.as_mut_ptr(), scores) };
+    }
+}
+
+/// Adds one block's products to the sums of units 0-3 and 4-7. Without bounds checks: they would
+/// take longer than the products.
+///
+/// # Safety
+/// `tile` must hold chunk `block`, and `values` the four values of that block.
+#[inline]
+#[target_feature(enable = "avx512f")]
+unsafe fn add_block(tile: &[f32], values: &[f32], block: u32, sums: &mut [__m512; 2]) {
+    debug_assert!((block as usize + 1) * CHUNK <= tile.len());
+    debug_assert!((block as usize + 1) * BLOCK <= values.len());
+    // SAFETY: the caller's promise; the loads need no alignment.
+    unsafe {
+        let inputs = _mm_loadu_ps(values.as_ptr().add(block as usize * BLOCK));
+        let inputs = _mm512_broadcast_f32x4(inputs);
+        let weights = tile.as_ptr().add(block as usize * CHUNK);
+        sums[0] = _mm512_fmadd_ps(inputs, _mm512_loadu_ps(weights), sums[0]);
+        sums[1] = _mm512_fmadd_ps(inputs, _mm512_loadu_ps(weights.add(16)), sums[1]);
     }
 }
 

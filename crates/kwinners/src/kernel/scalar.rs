@@ -55,7 +55,7 @@ fn tile_scores(tile: &[f32], rows: &BlockedRows, out: &mut [f32], stride: usize)
             let inputs = &values[block as usize * BLOCK..][..BLOCK];
             let weights = &tile[block as usize * CHUNK..][..CHUNK];
             for (lane, sum) in sums[place % 2].iter_mut().enumerate() {
-                *sum += inputs[lane % BLOCK] * weights[lane];
+                *sum = inputs[lane % BLOCK].mul_add(weights[lane], *sum);
             }
         }
         for (unit, out) in out[row * stride..][..TILE_UNITS].iter_mut().enumerate() {
@@ -84,7 +84,7 @@ fn update_tile(tile: &mut [f32], pairs: &[Pair], delta: &Delta, factors: &Factor
         for &block in active {
             let weights = &mut tile[block as usize * CHUNK + pair.unit as usize * BLOCK..][..BLOCK];
             for (weight, value) in weights.iter_mut().zip(&values[block as usize * BLOCK..]) {
-                *weight += factors[pair.unit as usize] * value;
+                *weight = factors[pair.unit as usize].mul_add(*value, *weight);
             }
         }
     }

@@ -28,7 +28,7 @@ fn rows_of(width: usize) -> impl Strategy<Value = Vec<Vec<f32>>> {
 fn blocked(width: usize, rows: &[Vec<f32>]) -> BlockedRows {
     let mut blocked = BlockedRows::default();
     blocked.clear(width);
-    rows.iter().for_each(|row| blocked.push(row.iter().copied()));
+    rows.iter().for_each(|row| blocked.push(width, |slots| slots.copy_from_slice(row)));
     blocked
 }
 
@@ -98,7 +98,7 @@ proptest! {
         factors in proptest::array::uniform8(-1.0f32..1.0),
     ) {
         let blocked = blocked(rows[0].len(), &rows);
-        let weights = &seed[..blocked.blocks * CHUNK * 2];
+        let weights = &seed[..blocked.blocks() * CHUNK * 2];
         let winners: Vec<u32> = winners.into_iter().collect();
         let pairs: Vec<Pair> = (0..blocked.len() as u32)
             .flat_map(|row| winners.iter().map(move |unit| Pair { row, unit: unit % 8 }))
@@ -106,10 +106,10 @@ proptest! {
         let answers = available().into_iter().map(|table| {
             let stride = TILE_UNITS + 3;
             let mut scores = vec![0.0; blocked.len() * stride];
-            (table.tile_scores)(&weights[..blocked.blocks * CHUNK], &blocked, &mut scores, stride);
-            let mut sum = vec![0.5; blocked.blocks * BLOCK];
+            (table.tile_scores)(&weights[..blocked.blocks() * CHUNK], &blocked, &mut scores, stride);
+            let mut sum = vec![0.5; blocked.blocks() * BLOCK];
             (table.add_unit_rows)(weights, &winners, &mut sum);
-            let mut tile = weights[..blocked.blocks * CHUNK].to_vec();
+            let mut tile = weights[..blocked.blocks() * CHUNK].to_vec();
             (table.update_tile)(&mut tile, &pairs, &blocked, &factors);
             (bits(&scores), bits(&sum), bits(&tile))
         });

@@ -23,12 +23,13 @@ pub(crate) const CHUNK: usize = TILE_UNITS * BLOCK;
 /// list of blocks that are not all zero.
 #[derive(Debug, Default)]
 pub(crate) struct BlockedRows {
-    pub(crate) blocks: usize,
+    blocks: usize,
     /// `(len, blocks * BLOCK)`.
-    pub(crate) values: Vec<f32>,
-    /// Active blocks of row `r`: `active[ends[r - 1]..ends[r]]`, increasing.
-    pub(crate) active: Vec<u32>,
-    pub(crate) ends: Vec<usize>,
+    values: Vec<f32>,
+    /// Active blocks of row `r`: `active[ends[r - 1]..ends[r]]`, increasing, below `blocks`. The
+    /// kernels rely on it: only [`BlockedRows::push`] writes here.
+    active: Vec<u32>,
+    ends: Vec<usize>,
 }
 
 impl BlockedRows {
@@ -40,17 +41,27 @@ impl BlockedRows {
         self.ends.clear();
     }
 
-    /// Appends a row of `width` values.
-    pub(crate) fn push(&mut self, row: impl Iterator<Item = f32>) {
-        let start = self.values.len();
-        self.values.extend(row);
+    /// Appends a row, `(width,)`, which `fill` writes over zeros.
+    pub(crate) fn push(&mut self, width: usize, fill: impl FnOnce(&mut [f32])) {
+        let (start, listed) = (self.values.len(), self.active.len());
         self.values.resize(start + self.blocks * BLOCK, 0.0);
-        for (block, four) in self.values[start..].chunks_exact(BLOCK).enumerate() {
-            if four.iter().any(|&value| value != 0.0) {
-                self.active.push(block as u32);
-            }
+        fill(&mut self.values[start..start + width]);
+        // Written for every block, kept for the active ones: no branch to foretell.
+        self.active.resize(listed + self.blocks, 0);
+        let mut active = listed;
+        let (fours, _) = self.values[start..].as_chunks::<BLOCK>();
+        for (block, four) in fours.iter().enumerate() {
+            self.active[active] = block as u32;
+            active +=
+                usize::from(four.iter().fold(0, |bits, value| bits | value.to_bits() << 1) != 0);
         }
-        self.ends.push(self.active.len());
+        self.active.truncate(active);
+        self.ends.push(active);
+    }
+
+    /// Blocks of a row.
+    pub(crate) fn blocks(&self) -> usize {
+        self.blocks
     }
 
     /// Number of rows.

@@ -84,8 +84,12 @@ impl Tied {
             self.reconstruct(winners, &mut block.decoded);
             let input = &block.inputs.row(row).0[..width];
             block.squared_error += squared_distance(input, &block.decoded[..width]);
-            let missing = input.iter().zip(&block.decoded).map(|(x, r)| x - r);
-            block.missing.push(missing);
+            let decoded = &block.decoded[..width];
+            block.missing.push(width, |slots| {
+                for (slot, (x, r)) in slots.iter_mut().zip(input.iter().zip(decoded)) {
+                    *slot = x - r;
+                }
+            });
         }
         block.sort_by_tile(k, stride / TILE_UNITS);
         Ok(())

@@ -235,15 +235,11 @@ impl Tied {
     /// Cuts `rows` into blocks, scaled.
     fn load(&self, rows: Rows<'_>, inputs: &mut BlockedRows) {
         inputs.clear(rows.width());
-        if self.scaling.mean().is_empty() {
-            rows.iter().for_each(|row| inputs.push(row.iter().copied()));
-            return;
-        }
-        let mut scaled = vec![0.0; rows.width()];
         for row in &rows {
-            scaled.copy_from_slice(row);
-            self.scaling.apply(&mut scaled);
-            inputs.push(scaled.iter().copied());
+            inputs.push(rows.width(), |slots| {
+                slots.copy_from_slice(row);
+                self.scaling.apply(slots);
+            });
         }
     }
 
