@@ -15,7 +15,7 @@ use crate::rows::Rows;
 use crate::sdr::SdrBatch;
 
 /// Rows that one task encodes; fixed, so that results don't depend on threads.
-const ROWS_A_TASK: usize = 64;
+const ROWS_A_TASK: usize = 128;
 
 choice! {
     /// How the random weights are drawn.
@@ -170,7 +170,7 @@ impl RandomProjection {
                         self.scaling.apply(slots);
                     });
                 }
-                weights.scores(&inputs, &mut scores);
+                weights.scores(&mut inputs, &mut scores);
             }
             Weights::Dense(weights) => {
                 let mut scaled = rows.values().to_vec();

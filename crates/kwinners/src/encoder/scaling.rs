@@ -86,9 +86,15 @@ impl Scaling {
         }
     }
 
-    /// The scaled value of a raw 0 at `place`.
-    pub(crate) fn zero_at(&self, place: usize) -> f32 {
-        if self.mean.is_empty() { 0.0 } else { -self.mean[place] * self.factor[place] }
+    /// Raises scaled values that stand for less than a raw 0 to what stands for 0.
+    pub(crate) fn cut_at_zero(&self, row: &mut [f32]) {
+        if self.mean.is_empty() {
+            row.iter_mut().for_each(|value| *value = value.max(0.0));
+            return;
+        }
+        for (value, (mean, factor)) in row.iter_mut().zip(self.mean.iter().zip(&self.factor)) {
+            *value = value.max(-mean * factor);
+        }
     }
 }
 

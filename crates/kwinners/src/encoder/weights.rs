@@ -1,7 +1,7 @@
 //! A weight matrix cut into tiles, shared by every encoder that scores inputs against units.
 
 use crate::error::{Error, Result};
-use crate::kernel::tiles::{BLOCK, BlockedRows, CHUNK, TILE_UNITS};
+use crate::kernel::tiles::{BLOCK, BlockedRows, CHUNK, Pair, TILE_UNITS};
 use crate::kernel::{self};
 use crate::rows::Rows;
 
@@ -80,22 +80,22 @@ impl UnitWeights {
     }
 
     /// Scores of all `rows`, `(len, padded_units)`; the columns past the last unit hold 0.
-    pub(crate) fn scores(&self, rows: &BlockedRows, out: &mut Vec<f32>) {
+    pub(crate) fn scores(&self, rows: &mut BlockedRows, out: &mut Vec<f32>) {
         let stride = self.padded_units();
         out.resize(rows.len() * stride, 0.0);
-        if rows.len() == 0 {
-            return;
-        }
-        let kernels = kernel::table();
-        for (tile, weights) in self.values.chunks_exact(self.tile_len()).enumerate() {
-            (kernels.tile_scores)(weights, rows, &mut out[tile * TILE_UNITS..], stride);
+        if rows.len() > 0 {
+            rows.group();
+            (kernel::table().scores)(&self.values, rows, out, stride);
         }
     }
 
-    /// Adds the rows of `winners` to `out`, `(padded_width,)`.
-    pub(crate) fn add_rows(&self, winners: &[u32], out: &mut [f32]) {
-        debug_assert!(winners.iter().all(|&winner| (winner as usize) < self.units));
-        (kernel::table().add_unit_rows)(&self.values, winners, out);
+    /// `out[row] = Σ row(unit)` over the units listed for that row, `(rows, padded_width)`.
+    pub(crate) fn sum_rows(&self, listed: &ByTile, rows: usize, out: &mut Vec<f32>) {
+        out.clear();
+        out.resize(rows * self.padded_width(), 0.0);
+        for (tile, weights) in self.values.chunks_exact(self.tile_len()).enumerate() {
+            (kernel::table().add_tile_rows)(weights, listed.of(tile), out);
+        }
     }
 
     /// Refuses weights of another shape, as a file may hold them.
@@ -105,5 +105,46 @@ impl UnitWeights {
         }
         let expected = format!("{units} units of {width} inputs");
         Err(Error::shape("weights", expected, format!("{} of {}", self.units, self.width)))
+    }
+}
+
+/// Which units belong to which rows, sorted by the units' tiles; within a tile, rows stay in order.
+/// A tile is then worked on for all rows while it is in the cache.
+#[derive(Debug, Default)]
+pub(crate) struct ByTile {
+    /// Pairs of tile `t`: `pairs[ends[t - 1]..ends[t]]`.
+    pairs: Vec<Pair>,
+    ends: Vec<usize>,
+}
+
+impl ByTile {
+    /// Lists the units of each of `rows`, all below `units`. Cost: `O(units + listed)`.
+    pub(crate) fn sort<'a>(&mut self, units: usize, rows: impl Iterator<Item = &'a [u32]> + Clone) {
+        let tiles = units.div_ceil(TILE_UNITS);
+        self.ends.clear();
+        self.ends.resize(tiles + 1, 0);
+        for &unit in rows.clone().flatten() {
+            self.ends[unit as usize / TILE_UNITS + 1] += 1;
+        }
+        for tile in 0..tiles {
+            self.ends[tile + 1] += self.ends[tile];
+        }
+        self.pairs.clear();
+        self.pairs.resize(self.ends[tiles], Pair { row: 0, unit: 0 });
+        for (row, listed) in rows.enumerate() {
+            for &unit in listed {
+                let next = &mut self.ends[unit as usize / TILE_UNITS];
+                self.pairs[*next] = Pair { row: row as u32, unit: unit % TILE_UNITS as u32 };
+                *next += 1;
+            }
+        }
+        // Each start has moved on to its tile's end.
+        self.ends.truncate(tiles);
+    }
+
+    /// The pairs of one tile.
+    pub(crate) fn of(&self, tile: usize) -> &[Pair] {
+        let start = if tile == 0 { 0 } else { self.ends[tile - 1] };
+        &self.pairs[start..self.ends[tile]]
     }
 }

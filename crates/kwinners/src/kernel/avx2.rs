@@ -29,10 +29,10 @@ pub(super) static TABLE: Table = Table {
     name: "avx2",
     overlaps: entry!(overlaps(query: &[u64], rows: &[u64], out: &mut [u32]) -> ()),
     select,
-    tile_scores: entry!(
-        tile_scores(tile: &[f32], rows: &BlockedRows, out: &mut [f32], stride: usize) -> ()
+    scores: entry!(
+        scores(weights: &[f32], rows: &BlockedRows, out: &mut [f32], stride: usize) -> ()
     ),
-    add_unit_rows,
+    add_tile_rows: entry!(add_tile_rows(tile: &[f32], pairs: &[Pair], out: &mut [f32]) -> ()),
     update_tile: entry!(
         update_tile(tile: &mut [f32], pairs: &[Pair], delta: &Delta, factors: &Factors) -> ()
     ),
@@ -143,70 +143,49 @@ fn places_at_least(scores: &[f32], threshold: f32, places: &mut [u32]) -> usize 
 }
 
 #[target_feature(enable = "avx2,fma")]
-fn tile_scores(tile: &[f32], rows: &BlockedRows, out: &mut [f32], stride: usize) {
-    assert_eq!(tile.len(), rows.blocks() * CHUNK, "one chunk a block");
-    for row in 0..rows.len() {
-        let (values, active) = rows.row(row);
-        let mut sums = [[_mm256_setzero_ps(); 4]; 2];
-        for (place, &block) in active.iter().enumerate() {
-            // SAFETY: a listed block is below `blocks`, so it lies within the tile (asserted above)
-            // and within `values`, which has four values a block; the load needs no alignment.
-            let (inputs, weights) = unsafe {
-                let weights = tile.as_ptr().add(block as usize * CHUNK).cast::<[[f32; 8]; 4]>();
-                (_mm_loadu_ps(values.as_ptr().add(block as usize * BLOCK)), &*weights)
-            };
-            let inputs = _mm256_set_m128(inputs, inputs);
-            for (sum, weights) in sums[place % 2].iter_mut().zip(weights) {
-                *sum = _mm256_fmadd_ps(inputs, load_floats(weights), *sum);
+fn scores(weights: &[f32], rows: &BlockedRows, out: &mut [f32], stride: usize) {
+    for (number, tile) in weights.chunks_exact(rows.blocks() * CHUNK).enumerate() {
+        for row in 0..rows.len() {
+            let (values, active) = rows.row(row);
+            let mut sums = [_mm256_setzero_ps(); 4];
+            for &block in active {
+                // SAFETY: a listed block is below `blocks`, so it lies within the tile and within
+                // `values`, which has four values a block; the loads need no alignment.
+                let (inputs, weights) = unsafe {
+                    let weights = tile.as_ptr().add(block as usize * CHUNK).cast::<[[f32; 8]; 4]>();
+                    (_mm_loadu_ps(values.as_ptr().add(block as usize * BLOCK)), &*weights)
+                };
+                let inputs = _mm256_set_m128(inputs, inputs);
+                for (sum, weights) in sums.iter_mut().zip(weights) {
+                    *sum = _mm256_fmadd_ps(inputs, load_floats(weights), *sum);
+                }
             }
+            // Horizontal adds give (l0 + l1, l2 + l3) and then their sum, within each 128-bit half.
+            let low = _mm256_hadd_ps(sums[0], sums[1]);
+            let high = _mm256_hadd_ps(sums[2], sums[3]);
+            let order = _mm256_set_epi32(7, 3, 6, 2, 5, 1, 4, 0);
+            let scores = _mm256_permutevar8x32_ps(_mm256_hadd_ps(low, high), order);
+            let slots = &mut out[row * stride + number * TILE_UNITS..][..TILE_UNITS];
+            // SAFETY: `slots` is 32 bytes long and the store needs no alignment.
+            unsafe { _mm256_storeu_ps(slots.as_mut_ptr(), scores) };
         }
-        let [even, odd] = sums;
-        let lanes = [0, 1, 2, 3].map(|pair| _mm256_add_ps(even[pair], odd[pair]));
-        // Horizontal adds give (l0 + l1, l2 + l3) and then their sum, within each 128-bit half.
-        let low = _mm256_hadd_ps(lanes[0], lanes[1]);
-        let high = _mm256_hadd_ps(lanes[2], lanes[3]);
-        let sums = _mm256_hadd_ps(low, high);
-        let order = _mm256_set_epi32(7, 3, 6, 2, 5, 1, 4, 0);
-        let scores = _mm256_permutevar8x32_ps(sums, order);
-        let slots = &mut out[row * stride..][..TILE_UNITS];
-        // SAFETY: `slots` is 32 bytes long and the store needs no alignment.
-        unsafe { _mm256_storeu_ps(slots.as_mut_ptr(), scores) };
     }
 }
 
-/// Four rows at a time, so that `out` is read and written a quarter as often. Pieces of 16 bytes:
-/// SSE is all it takes, with or without AVX-512.
-pub(super) fn add_unit_rows(weights: &[f32], winners: &[u32], out: &mut [f32]) {
-    let blocks = out.len() / BLOCK;
-    // From the unit's first weight to the end of its tile: (blocks - 1) chunks and a block at least.
-    let row = |winner: u32| {
-        let (tile, unit) = (winner as usize / TILE_UNITS, winner as usize % TILE_UNITS);
-        weights[tile * blocks * CHUNK..][..blocks * CHUNK][unit * BLOCK..].as_ptr()
-    };
-    let (outs, _) = out.as_chunks_mut::<BLOCK>();
-    let (fours, rest) = winners.as_chunks::<4>();
-    for four in fours {
-        let [a, b, c, d] = four.map(row);
-        for (block, out) in outs.iter_mut().enumerate() {
-            let at = block * CHUNK;
-            // SAFETY: `block` is below `blocks`, so 16 bytes from each row's weights of that block
-            // lie within its tile, as the slices above have checked; SSE is part of x86-64.
+/// Pieces of 16 bytes: nothing wider would help.
+#[target_feature(enable = "avx2")]
+pub(super) fn add_tile_rows(tile: &[f32], pairs: &[Pair], out: &mut [f32]) {
+    let length = tile.len() / TILE_UNITS;
+    for pair in pairs {
+        let (out, _) = out[pair.row as usize * length..][..length].as_chunks_mut::<BLOCK>();
+        assert!((pair.unit as usize) < TILE_UNITS, "a tile has {TILE_UNITS} units");
+        let row = tile[pair.unit as usize * BLOCK..].as_ptr();
+        for (block, out) in out.iter_mut().enumerate() {
+            // SAFETY: a row has one piece in each of the tile's chunks, as many as `out` has blocks,
+            // and the unit is one of the tile's (asserted); neither access needs alignment.
             unsafe {
-                let sum = _mm_add_ps(_mm_loadu_ps(out.as_ptr()), _mm_loadu_ps(a.add(at)));
-                let sum = _mm_add_ps(sum, _mm_loadu_ps(b.add(at)));
-                let sum = _mm_add_ps(sum, _mm_loadu_ps(c.add(at)));
-                let sum = _mm_add_ps(sum, _mm_loadu_ps(d.add(at)));
-                _mm_storeu_ps(out.as_mut_ptr(), sum);
-            }
-        }
-    }
-    for from in rest.iter().map(|&winner| row(winner)) {
-        for (block, out) in outs.iter_mut().enumerate() {
-            // SAFETY: as above.
-            unsafe {
-                let weights = _mm_loadu_ps(from.add(block * CHUNK));
-                let sum = _mm_add_ps(_mm_loadu_ps(out.as_ptr()), weights);
-                _mm_storeu_ps(out.as_mut_ptr(), sum);
+                let weights = _mm_loadu_ps(row.add(block * CHUNK));
+                _mm_storeu_ps(out.as_mut_ptr(), _mm_add_ps(_mm_loadu_ps(out.as_ptr()), weights));
             }
         }
     }

@@ -3,9 +3,9 @@
 use std::arch::x86_64::*;
 
 use super::Table;
-use super::avx2::update_tile;
+use super::avx2::{add_tile_rows, update_tile};
 use super::select::{Effort, SelectScratch, Steps, first_nan, keep, key, narrow};
-use super::tiles::{BLOCK, BlockedRows, CHUNK, Delta, Factors, Pair, TILE_UNITS};
+use super::tiles::{BLOCK, BlockedRows, CHUNK, Delta, Factors, GROUP, Pair, TILE_UNITS};
 
 /// Whether this CPU has all that the kernels here use.
 pub(super) fn is_available() -> bool {
@@ -35,11 +35,10 @@ pub(super) static TABLE: Table = Table {
     select: entry!(
         select(scores: &[f32], scratch: &mut SelectScratch, out: &mut [u32]) -> Result<(), usize>
     ),
-    tile_scores: entry!(
-        tile_scores(tile: &[f32], rows: &BlockedRows, out: &mut [f32], stride: usize) -> ()
+    scores: entry!(
+        scores(weights: &[f32], rows: &BlockedRows, out: &mut [f32], stride: usize) -> ()
     ),
-    // Pieces of 16 bytes gain nothing from wider registers.
-    add_unit_rows: super::avx2::add_unit_rows,
+    add_tile_rows: entry!(add_tile_rows(tile: &[f32], pairs: &[Pair], out: &mut [f32]) -> ()),
     update_tile: entry!(
         update_tile(tile: &mut [f32], pairs: &[Pair], delta: &Delta, factors: &Factors) -> ()
     ),
@@ -397,50 +396,69 @@ fn store_sixteen(places: &mut [u32], base: __m512i, numbers: __m128i) {
     unsafe { _mm512_storeu_si512(slots.as_mut_ptr().cast(), wide) };
 }
 
+/// Eight sums wait for eight independent products each time: four rows against one tile, which
+/// stays in the first-level cache, or, when there is one row only, that row against four tiles.
 #[target_feature(enable = "avx512f,avx512dq,avx512vl")]
-fn tile_scores(tile: &[f32], rows: &BlockedRows, out: &mut [f32], stride: usize) {
-    assert_eq!(tile.len(), rows.blocks() * CHUNK, "one chunk a block");
-    for row in 0..rows.len() {
-        let (values, active) = rows.row(row);
-        let mut even = [_mm512_setzero_ps(); 2];
-        let mut odd = even;
-        let (pairs, last) = active.as_chunks::<2>();
-        // SAFETY: a listed block is below `blocks`, so it lies within the tile (asserted above) and
-        // within `values`, which has four values a block.
-        unsafe {
-            for pair in pairs {
-                add_block(tile, values, pair[0], &mut even);
-                add_block(tile, values, pair[1], &mut odd);
-            }
-            if let &[block] = last {
-                add_block(tile, values, block, &mut even);
+fn scores(weights: &[f32], rows: &BlockedRows, out: &mut [f32], stride: usize) {
+    let length = rows.blocks() * CHUNK;
+    if rows.len() == 1 {
+        let (values, active) = rows.row(0);
+        for (number, tiles) in weights.chunks(length * GROUP).enumerate() {
+            let last = tiles.len() / length - 1;
+            let tiles = std::array::from_fn(|tile| &tiles[tile.min(last) * length..][..length]);
+            let scores = four_sums(tiles, [values; GROUP], active);
+            for (tile, scores) in scores.into_iter().enumerate().take(last + 1) {
+                store_scores(scores, &mut out[(number * GROUP + tile) * TILE_UNITS..]);
             }
         }
-        let scores = sum_fours(_mm512_add_ps(even[0], odd[0]), _mm512_add_ps(even[1], odd[1]));
-        let slots = &mut out[row * stride..][..TILE_UNITS];
-        // SAFETY: `slots` is 32 bytes long and the store needs no alignment.
-        unsafe { _mm256_storeu_ps(slots.as_mut_ptr(), scores) };
+        return;
+    }
+    for (number, tile) in weights.chunks_exact(length).enumerate() {
+        for group in 0..rows.groups() {
+            let (values, count, active) = rows.group_rows(group);
+            let scores = four_sums([tile; GROUP], values, active);
+            for (row, scores) in scores.into_iter().enumerate().take(count) {
+                let at = (group * GROUP + row) * stride + number * TILE_UNITS;
+                store_scores(scores, &mut out[at..]);
+            }
+        }
     }
 }
 
-/// Adds one block's products to the sums of units 0-3 and 4-7. Without bounds checks: they would
-/// take longer than the products.
-///
-/// # Safety
-/// `tile` must hold chunk `block`, and `values` the four values of that block.
+/// The scores of `values[i]` against `tiles[i]` over the listed blocks.
+#[inline]
+#[target_feature(enable = "avx512f,avx512dq,avx512vl")]
+fn four_sums(tiles: [&[f32]; GROUP], values: [&[f32]; GROUP], active: &[u32]) -> [__m256; GROUP] {
+    let mut sums = [[_mm512_setzero_ps(); 2]; GROUP];
+    for &block in active {
+        for ((tile, values), sums) in tiles.iter().zip(&values).zip(&mut sums) {
+            debug_assert!((block as usize + 1) * CHUNK <= tile.len());
+            debug_assert!((block as usize + 1) * BLOCK <= values.len());
+            // SAFETY: a listed block is below `blocks`, so its chunk lies within the tile and its
+            // four values within the row. Checking it again here would take longer than the
+            // products. The loads need no alignment.
+            unsafe {
+                let inputs = _mm_loadu_ps(values.as_ptr().add(block as usize * BLOCK));
+                let inputs = _mm512_broadcast_f32x4(inputs);
+                let weights = tile.as_ptr().add(block as usize * CHUNK);
+                sums[0] = _mm512_fmadd_ps(inputs, _mm512_loadu_ps(weights), sums[0]);
+                sums[1] = _mm512_fmadd_ps(inputs, _mm512_loadu_ps(weights.add(16)), sums[1]);
+            }
+        }
+    }
+    let mut scores = [_mm256_setzero_ps(); GROUP];
+    for (scores, [first, second]) in scores.iter_mut().zip(sums) {
+        *scores = sum_fours(first, second);
+    }
+    scores
+}
+
 #[inline]
 #[target_feature(enable = "avx512f")]
-unsafe fn add_block(tile: &[f32], values: &[f32], block: u32, sums: &mut [__m512; 2]) {
-    debug_assert!((block as usize + 1) * CHUNK <= tile.len());
-    debug_assert!((block as usize + 1) * BLOCK <= values.len());
-    // SAFETY: the caller's promise; the loads need no alignment.
-    unsafe {
-        let inputs = _mm_loadu_ps(values.as_ptr().add(block as usize * BLOCK));
-        let inputs = _mm512_broadcast_f32x4(inputs);
-        let weights = tile.as_ptr().add(block as usize * CHUNK);
-        sums[0] = _mm512_fmadd_ps(inputs, _mm512_loadu_ps(weights), sums[0]);
-        sums[1] = _mm512_fmadd_ps(inputs, _mm512_loadu_ps(weights.add(16)), sums[1]);
-    }
+fn store_scores(scores: __m256, out: &mut [f32]) {
+    let slots = &mut out[..TILE_UNITS];
+    // SAFETY: `slots` is 32 bytes long and the store needs no alignment.
+    unsafe { _mm256_storeu_ps(slots.as_mut_ptr(), scores) };
 }
 
 /// `(l0 + l1) + (l2 + l3)` of each group of four lanes: eight units, in order.

@@ -38,11 +38,13 @@ pub(crate) struct Table {
     /// Writes the places of the `out.len()` largest scores to `out`, increasing, equal scores going
     /// to the lowest place; `Err(place)` names the first NaN. See [`select`].
     pub(crate) select: select::Select,
-    /// The scores of every row against the units of one tile, [`tiles::TILE_UNITS`] a row;
-    /// row `r` goes to `out[r * stride..]`.
-    pub(crate) tile_scores: fn(tile: &[f32], rows: &BlockedRows, out: &mut [f32], stride: usize),
-    /// `out += Σ_winners row(winner)`, `out` being `blocks * 4` long.
-    pub(crate) add_unit_rows: fn(weights: &[f32], winners: &[u32], out: &mut [f32]),
+    /// The scores of every row against the units of every tile, [`tiles::TILE_UNITS`] a tile; row
+    /// `r` goes to `out[r * stride..]`. The four lanes of a unit are summed block by block, then as
+    /// `(l0 + l1) + (l2 + l3)`. Blocks of zeros change nothing, so they may be skipped or not.
+    pub(crate) scores: fn(weights: &[f32], rows: &BlockedRows, out: &mut [f32], stride: usize),
+    /// `out[row] += row(unit)` for each pair, in order, within one tile; a row of `out` has as many
+    /// blocks as the tile.
+    pub(crate) add_tile_rows: fn(tile: &[f32], pairs: &[Pair], out: &mut [f32]),
     /// `row(unit) += factors[unit] · delta(row)` for each pair, in order, within one tile.
     pub(crate) update_tile: fn(tile: &mut [f32], pairs: &[Pair], delta: &Delta, factors: &Factors),
 }

@@ -5,7 +5,7 @@ use super::select::{Effort, SelectScratch, Steps, key, narrow};
 use super::tiles::{BLOCK, BlockedRows, CHUNK, Delta, Factors, Pair, TILE_UNITS};
 
 pub(super) static TABLE: Table =
-    Table { name: "scalar", overlaps, select, tile_scores, add_unit_rows, update_tile };
+    Table { name: "scalar", overlaps, select, scores, add_tile_rows, update_tile };
 
 static STEPS: Steps = Steps { group_maxima, kth_key, places_at_least };
 
@@ -45,33 +45,33 @@ fn places_at_least(scores: &[f32], threshold: f32, places: &mut [u32]) -> usize 
     count
 }
 
-/// Even and odd places of the list of active blocks are summed apart, then lane by lane:
-/// `((l0 + l1) + (l2 + l3))` of `even + odd`.
-fn tile_scores(tile: &[f32], rows: &BlockedRows, out: &mut [f32], stride: usize) {
-    for row in 0..rows.len() {
-        let (values, active) = rows.row(row);
-        let mut sums = [[0.0f32; CHUNK]; 2];
-        for (place, &block) in active.iter().enumerate() {
-            let inputs = &values[block as usize * BLOCK..][..BLOCK];
-            let weights = &tile[block as usize * CHUNK..][..CHUNK];
-            for (lane, sum) in sums[place % 2].iter_mut().enumerate() {
-                *sum = inputs[lane % BLOCK].mul_add(weights[lane], *sum);
+fn scores(weights: &[f32], rows: &BlockedRows, out: &mut [f32], stride: usize) {
+    for (number, tile) in weights.chunks_exact(rows.blocks() * CHUNK).enumerate() {
+        for row in 0..rows.len() {
+            let (values, active) = rows.row(row);
+            let mut sums = [0.0f32; CHUNK];
+            for &block in active {
+                let inputs = &values[block as usize * BLOCK..][..BLOCK];
+                let weights = &tile[block as usize * CHUNK..][..CHUNK];
+                for (lane, sum) in sums.iter_mut().enumerate() {
+                    *sum = inputs[lane % BLOCK].mul_add(weights[lane], *sum);
+                }
             }
-        }
-        for (unit, out) in out[row * stride..][..TILE_UNITS].iter_mut().enumerate() {
-            let lane = |lane: usize| sums[0][unit * BLOCK + lane] + sums[1][unit * BLOCK + lane];
-            *out = (lane(0) + lane(1)) + (lane(2) + lane(3));
+            let (units, _) = sums.as_chunks::<BLOCK>();
+            let out = &mut out[row * stride + number * TILE_UNITS..][..TILE_UNITS];
+            for (out, lanes) in out.iter_mut().zip(units) {
+                *out = (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]);
+            }
         }
     }
 }
 
-fn add_unit_rows(weights: &[f32], winners: &[u32], out: &mut [f32]) {
-    let blocks = out.len() / BLOCK;
-    for &winner in winners {
-        let (tile, unit) = (winner as usize / TILE_UNITS, winner as usize % TILE_UNITS);
-        let tile = &weights[tile * blocks * CHUNK..][..blocks * CHUNK];
+fn add_tile_rows(tile: &[f32], pairs: &[Pair], out: &mut [f32]) {
+    let length = tile.len() / TILE_UNITS;
+    for pair in pairs {
+        let out = &mut out[pair.row as usize * length..][..length];
         for (chunk, out) in tile.chunks_exact(CHUNK).zip(out.chunks_exact_mut(BLOCK)) {
-            for (out, weight) in out.iter_mut().zip(&chunk[unit * BLOCK..]) {
+            for (out, weight) in out.iter_mut().zip(&chunk[pair.unit as usize * BLOCK..]) {
                 *out += weight;
             }
         }

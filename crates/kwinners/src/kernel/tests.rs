@@ -22,15 +22,19 @@ fn scores(len: impl Into<proptest::collection::SizeRange>) -> impl Strategy<Valu
 /// Half the values are zero, so that blocks are skipped.
 fn rows_of(width: usize) -> impl Strategy<Value = Vec<Vec<f32>>> {
     let value = prop_oneof![Just(0.0f32), -2.0f32..2.0];
-    vec(vec(value, width), 1..6)
+    vec(vec(value, width), 1..10)
 }
 
 fn blocked(width: usize, rows: &[Vec<f32>]) -> BlockedRows {
     let mut blocked = BlockedRows::default();
     blocked.clear(width);
     rows.iter().for_each(|row| blocked.push(width, |slots| slots.copy_from_slice(row)));
+    blocked.group();
     blocked
 }
+
+/// Enough for a group of four and a rest.
+const TILES: usize = 6;
 
 fn by_sorting(scores: &[f32], k: usize) -> Vec<u32> {
     let mut order: Vec<u32> = (0..scores.len() as u32).collect();
@@ -93,25 +97,25 @@ proptest! {
     #[test]
     fn tile_kernels_agree(
         rows in (1usize..40).prop_flat_map(rows_of),
-        seed in vec(-1.0f32..1.0, CHUNK * 10 * 2),
-        winners in proptest::collection::btree_set(0u32..16, 1..16),
+        seed in vec(-1.0f32..1.0, CHUNK * 10 * TILES),
+        units in proptest::collection::btree_set(0u32..8, 1..8),
         factors in proptest::array::uniform8(-1.0f32..1.0),
     ) {
         let blocked = blocked(rows[0].len(), &rows);
-        let weights = &seed[..blocked.blocks() * CHUNK * 2];
-        let winners: Vec<u32> = winners.into_iter().collect();
+        let weights = &seed[..blocked.blocks() * CHUNK * TILES];
+        let tile = &weights[..blocked.blocks() * CHUNK];
         let pairs: Vec<Pair> = (0..blocked.len() as u32)
-            .flat_map(|row| winners.iter().map(move |unit| Pair { row, unit: unit % 8 }))
+            .flat_map(|row| units.iter().map(move |&unit| Pair { row, unit }))
             .collect();
         let answers = available().into_iter().map(|table| {
-            let stride = TILE_UNITS + 3;
+            let stride = TILES * TILE_UNITS + 3;
             let mut scores = vec![0.0; blocked.len() * stride];
-            (table.tile_scores)(&weights[..blocked.blocks() * CHUNK], &blocked, &mut scores, stride);
-            let mut sum = vec![0.5; blocked.blocks() * BLOCK];
-            (table.add_unit_rows)(weights, &winners, &mut sum);
-            let mut tile = weights[..blocked.blocks() * CHUNK].to_vec();
+            (table.scores)(weights, &blocked, &mut scores, stride);
+            let mut sums = vec![0.5; blocked.len() * blocked.blocks() * BLOCK];
+            (table.add_tile_rows)(tile, &pairs, &mut sums);
+            let mut tile = tile.to_vec();
             (table.update_tile)(&mut tile, &pairs, &blocked, &factors);
-            (bits(&scores), bits(&sum), bits(&tile))
+            (bits(&scores), bits(&sums), bits(&tile))
         });
         let answers: Vec<_> = answers.collect();
         prop_assert!(answers.iter().all(|answer| answer == answers.last().unwrap()));

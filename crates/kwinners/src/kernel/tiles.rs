@@ -30,7 +30,13 @@ pub(crate) struct BlockedRows {
     /// kernels rely on it: only [`BlockedRows::push`] writes here.
     active: Vec<u32>,
     ends: Vec<usize>,
+    /// The blocks active in any row of group `g`, as for rows.
+    group_active: Vec<u32>,
+    group_ends: Vec<usize>,
 }
+
+/// Rows that are scored together: each weight is then loaded once for all of them.
+pub(crate) const GROUP: usize = 4;
 
 impl BlockedRows {
     /// Forgets all rows and takes rows of `width` values from now on.
@@ -39,6 +45,8 @@ impl BlockedRows {
         self.values.clear();
         self.active.clear();
         self.ends.clear();
+        self.group_active.clear();
+        self.group_ends.clear();
     }
 
     /// Appends a row, `(width,)`, which `fill` writes over zeros.
@@ -57,6 +65,40 @@ impl BlockedRows {
         }
         self.active.truncate(active);
         self.ends.push(active);
+    }
+
+    /// Lists the blocks of each group of rows; must follow the last [`BlockedRows::push`] before
+    /// rows are scored.
+    pub(crate) fn group(&mut self) {
+        self.group_active.clear();
+        self.group_ends.clear();
+        let mut any = vec![false; self.blocks];
+        let mut start = 0;
+        for ends in self.ends.chunks(GROUP) {
+            let end = ends[ends.len() - 1];
+            any.fill(false);
+            self.active[start..end].iter().for_each(|&block| any[block as usize] = true);
+            let listed = (0..self.blocks as u32).filter(|&block| any[block as usize]);
+            self.group_active.extend(listed);
+            self.group_ends.push(self.group_active.len());
+            start = end;
+        }
+    }
+
+    /// Number of groups that [`BlockedRows::group`] made.
+    pub(crate) fn groups(&self) -> usize {
+        self.group_ends.len()
+    }
+
+    /// The values of the rows of group `index`, the last row standing in for those that a short last
+    /// group lacks; how many there really are; and the blocks active in any of them.
+    #[inline(always)]
+    pub(crate) fn group_rows(&self, index: usize) -> ([&[f32]; GROUP], usize, &[u32]) {
+        let (first, last) = (index * GROUP, self.len() - 1);
+        let rows = std::array::from_fn(|row| self.row((first + row).min(last)).0);
+        let start = if index == 0 { 0 } else { self.group_ends[index - 1] };
+        let active = &self.group_active[start..self.group_ends[index]];
+        (rows, GROUP.min(self.len() - first), active)
     }
 
     /// Blocks of a row.

@@ -2,10 +2,11 @@
 
 use rayon::prelude::*;
 
+use super::super::weights::ByTile;
 use super::super::{Learner, Step};
-use super::{Boosting, ROWS_A_TASK, Tied};
+use super::{Boosting, Tied};
 use crate::error::Result;
-use crate::kernel::tiles::{BlockedRows, Pair, TILE_UNITS};
+use crate::kernel::tiles::{BlockedRows, TILE_UNITS};
 use crate::kernel::{self, SelectScratch};
 use crate::rows::Rows;
 
@@ -29,12 +30,12 @@ struct BlockWork {
     scratch: SelectScratch,
     /// `(len, k)`.
     winners: Vec<u32>,
+    /// The winners again, by tile.
+    listed: ByTile,
+    /// `r` of each row, `(len, padded_width)`.
     decoded: Vec<f32>,
     /// `x - r` of each row.
     missing: BlockedRows,
-    /// Who learns what, by tile: pairs of tile `t` are `pairs[tile_ends[t - 1]..tile_ends[t]]`.
-    pairs: Vec<Pair>,
-    tile_ends: Vec<usize>,
     squared_error: f64,
     spread: f32,
 }
@@ -46,7 +47,7 @@ impl Learner for Tied {
         rows.check_width("training inputs", self.weights.width())?;
         rows.check_finite("training inputs")?;
         let mut blocks = std::mem::take(&mut self.workspace.blocks);
-        let tasks: Vec<Rows<'_>> = rows.blocks(ROWS_A_TASK).collect();
+        let tasks: Vec<Rows<'_>> = rows.blocks(rows_a_task(rows.len())).collect();
         blocks.resize_with(tasks.len().max(blocks.len()), BlockWork::default);
         let used = &mut blocks[..tasks.len()];
         match (&tasks[..], &mut *used) {
@@ -68,30 +69,30 @@ impl Tied {
         let (n, k) = (self.settings.units, self.settings.winners);
         let (stride, width) = (self.weights.padded_units(), self.weights.width());
         self.load(rows, &mut block.inputs);
-        self.weights.scores(&block.inputs, &mut block.scores);
+        self.weights.scores(&mut block.inputs, &mut block.scores);
         block.winners.resize(rows.len() * k, 0);
-        block.decoded.resize(self.weights.padded_width(), 0.0);
-        block.missing.clear(width);
-        (block.squared_error, block.spread) = (0.0, 0.0);
-        for row in 0..rows.len() {
+        block.spread = 0.0;
+        for (row, winners) in block.winners.chunks_exact_mut(k).enumerate() {
             let scores = &mut block.scores[row * stride..][..n];
             if self.settings.boosting == Boosting::Balance {
                 block.spread += deviation(scores);
             }
             self.rank(scores, true);
-            let winners = &mut block.winners[row * k..][..k];
             self.k_winners.pick(row, scores, &mut block.scratch, winners)?;
-            self.reconstruct(winners, &mut block.decoded);
-            let input = &block.inputs.row(row).0[..width];
-            block.squared_error += squared_distance(input, &block.decoded[..width]);
-            let decoded = &block.decoded[..width];
+        }
+        block.listed.sort(n, block.winners.chunks_exact(k));
+        self.reconstruct(&block.listed, rows.len(), &mut block.decoded);
+        block.missing.clear(width);
+        block.squared_error = 0.0;
+        for (row, decoded) in block.decoded.chunks_exact(self.weights.padded_width()).enumerate() {
+            let (input, decoded) = (&block.inputs.row(row).0[..width], &decoded[..width]);
+            block.squared_error += squared_distance(input, decoded);
             block.missing.push(width, |slots| {
                 for (slot, (x, r)) in slots.iter_mut().zip(input.iter().zip(decoded)) {
                     *slot = x - r;
                 }
             });
         }
-        block.sort_by_tile(k, stride / TILE_UNITS);
         Ok(())
     }
 
@@ -114,7 +115,7 @@ impl Tied {
         let (rates, _) = rates.as_chunks::<TILE_UNITS>();
         let update = |(tile, weights): (usize, &mut [f32])| {
             for block in blocks {
-                let pairs = block.pairs_of(tile);
+                let pairs = block.listed.of(tile);
                 if !pairs.is_empty() {
                     (kernel::table().update_tile)(weights, pairs, &block.missing, &rates[tile]);
                 }
@@ -141,32 +142,10 @@ impl Tied {
     }
 }
 
-impl BlockWork {
-    /// Counting sort of "row `r` moves unit `u`" by the unit's tile; rows stay in order.
-    fn sort_by_tile(&mut self, k: usize, tiles: usize) {
-        self.tile_ends.clear();
-        self.tile_ends.resize(tiles + 1, 0);
-        for &winner in &self.winners {
-            self.tile_ends[winner as usize / TILE_UNITS + 1] += 1;
-        }
-        for tile in 0..tiles {
-            self.tile_ends[tile + 1] += self.tile_ends[tile];
-        }
-        self.pairs.resize(self.winners.len(), Pair { row: 0, unit: 0 });
-        for (place, &winner) in self.winners.iter().enumerate() {
-            let next = &mut self.tile_ends[winner as usize / TILE_UNITS];
-            let unit = winner % TILE_UNITS as u32;
-            self.pairs[*next] = Pair { row: (place / k) as u32, unit };
-            *next += 1;
-        }
-        // Each start has moved on to the tile's end.
-        self.tile_ends.truncate(tiles);
-    }
-
-    fn pairs_of(&self, tile: usize) -> &[Pair] {
-        let start = if tile == 0 { 0 } else { self.tile_ends[tile - 1] };
-        &self.pairs[start..self.tile_ends[tile]]
-    }
+/// Rows of a batch of `len` that one task looks at: a quarter, so that four cores find work, but
+/// enough to make the pass over all weights worth it. By the batch alone, never by the threads.
+fn rows_a_task(len: usize) -> usize {
+    (len / 4).clamp(32, 128)
 }
 
 /// Standard deviation of the scores, summed in eight lanes.

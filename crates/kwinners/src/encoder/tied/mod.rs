@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::scaling::{InputScaling, Scaling};
 use super::settings::{choice, settings};
-use super::weights::UnitWeights;
+use super::weights::{ByTile, UnitWeights};
 use super::{Decoder, Encoder};
 use crate::error::{Error, Result};
 use crate::kernel::SelectScratch;
@@ -20,8 +20,8 @@ use crate::rows::Rows;
 use crate::sdr::SdrBatch;
 use learn::Workspace;
 
-/// Rows that one task encodes or learns from; fixed, so that results don't depend on threads.
-const ROWS_A_TASK: usize = 32;
+/// Rows that one task encodes or decodes; fixed, so that results don't depend on threads.
+const ROWS_A_TASK: usize = 128;
 
 choice! {
     /// What keeps all units of a [`Tied`] encoder in use.
@@ -247,7 +247,7 @@ impl Tied {
     fn encode_block(&self, rows: Rows<'_>) -> Result<Vec<u32>> {
         let (mut inputs, mut scores) = (BlockedRows::default(), Vec::new());
         self.load(rows, &mut inputs);
-        self.weights.scores(&inputs, &mut scores);
+        self.weights.scores(&mut inputs, &mut scores);
         let mut winners = vec![0; rows.len() * self.settings.winners];
         let mut scratch = SelectScratch::default();
         let stride = self.weights.padded_units();
@@ -259,13 +259,13 @@ impl Tied {
         Ok(winners)
     }
 
-    /// Writes the reconstruction in scaled input space to `out`, `(padded_width,)`.
-    fn reconstruct(&self, winners: &[u32], out: &mut [f32]) {
-        out.fill(0.0);
-        self.weights.add_rows(winners, out);
+    /// The reconstructions of the rows that `listed` names the winners of, in scaled input space,
+    /// `(rows, padded_width)`.
+    fn reconstruct(&self, listed: &ByTile, rows: usize, out: &mut Vec<f32>) {
+        self.weights.sum_rows(listed, rows, out);
         if self.settings.nonnegative {
-            for (place, value) in out[..self.weights.width()].iter_mut().enumerate() {
-                *value = value.max(self.scaling.zero_at(place));
+            for row in out.chunks_exact_mut(self.weights.padded_width()) {
+                self.scaling.cut_at_zero(&mut row[..self.weights.width()]);
             }
         }
     }
@@ -300,13 +300,18 @@ impl Decoder for Tied {
             let expected = format!("{} units", self.settings.units);
             return Err(Error::shape("codes", expected, codes.units()));
         }
-        let width = self.weights.width();
+        let (width, padded) = (self.weights.width(), self.weights.padded_width());
         let mut rows = vec![0.0; codes.len() * width];
-        rows.par_chunks_mut(width).enumerate().for_each(|(code, row)| {
-            let mut padded = vec![0.0; self.weights.padded_width()];
-            self.reconstruct(codes.get(code).indices(), &mut padded);
-            self.scaling.invert(&mut padded[..width]);
-            row.copy_from_slice(&padded[..width]);
+        rows.par_chunks_mut(width * ROWS_A_TASK).enumerate().for_each(|(task, rows)| {
+            let (mut listed, mut sums) = (ByTile::default(), Vec::new());
+            let len = rows.len() / width;
+            let codes = (0..len).map(|row| codes.get(task * ROWS_A_TASK + row).indices());
+            listed.sort(self.settings.units, codes);
+            self.reconstruct(&listed, len, &mut sums);
+            for (row, sums) in rows.chunks_exact_mut(width).zip(sums.chunks_exact(padded)) {
+                row.copy_from_slice(&sums[..width]);
+                self.scaling.invert(row);
+            }
         });
         Ok(rows)
     }
