@@ -38,6 +38,16 @@ pub(crate) struct Shared {
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Fit an encoder to data and save it
+    Fit(cmd::fit::Arguments),
+    /// Turn data into codes
+    Encode(cmd::encode::Arguments),
+    /// Turn codes back into data or a picture
+    Decode(cmd::decode::Arguments),
+    /// Judge a model or codes beside the raw data
+    Eval(cmd::eval::Arguments),
+    /// Say what is in a .kw file, after verifying every byte
+    Inspect(cmd::inspect::Arguments),
     /// List, fetch and describe data sets
     #[command(subcommand)]
     Data(cmd::data::Verb),

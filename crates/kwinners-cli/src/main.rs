@@ -3,9 +3,10 @@
 mod args;
 mod cmd;
 mod download;
+mod fitting;
 mod interrupt;
 mod output;
-#[cfg_attr(not(test), expect(dead_code, reason = "the verbs that make encoders come next"))]
+mod pictures;
 mod settings;
 mod status;
 

@@ -32,6 +32,7 @@ pub(crate) struct Output {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Counts {
     Bytes,
+    Samples,
 }
 
 impl Output {
@@ -68,6 +69,25 @@ impl Output {
         complain(&format!("error: {}", with_causes(error)));
     }
 
+    /// A remark on standard error; nothing under `--quiet`.
+    pub(crate) fn note(&self, text: impl Display) {
+        if !self.quiet {
+            complain(&text.to_string());
+        }
+    }
+
+    /// A line on standard error that says what is being done, with the seconds it has taken so far;
+    /// hidden if that is no terminal.
+    pub(crate) fn spinner(&self) -> ProgressBar {
+        if self.quiet || !std::io::stderr().is_terminal() {
+            return ProgressBar::hidden();
+        }
+        let style = ProgressStyle::with_template("{spinner} {msg}  {elapsed}");
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(8));
+        bar.enable_steady_tick(std::time::Duration::from_millis(125));
+        bar.with_style(style.expect("a template of ours"))
+    }
+
     /// A progress bar on standard error with speed and time left; hidden if that is no terminal.
     pub(crate) fn progress(&self, what: &str, len: u64, counts: Counts) -> ProgressBar {
         if self.quiet || !std::io::stderr().is_terminal() {
@@ -76,6 +96,9 @@ impl Output {
         let template = match counts {
             Counts::Bytes => {
                 "{prefix} [{bar:30}] {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left"
+            }
+            Counts::Samples => {
+                "{prefix} [{bar:30}] {percent}%  {per_sec:>10} samples  {msg}  {eta} left"
             }
         };
         let style = ProgressStyle::with_template(template).expect("a template of ours");
