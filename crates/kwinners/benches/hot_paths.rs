@@ -6,7 +6,6 @@
 //! `KWINNERS_DATA` names the folder with `mnist/`, else random images of the same density are used.
 
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
-#![expect(missing_docs, reason = "a program, not a library")]
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -148,10 +147,14 @@ fn tied(images: &Dataset, threads: usize) {
         let last = (0..2048 / batch).map(|_| learn()).last().unwrap_or(first);
         assert!(last < first, "learning lowers the loss: {first} to {last}");
         let metric = if batch == 1 { "iterations/s" } else { "samples/s" };
-        task(what).rate(metric, batch, || drop(black_box(learn())));
+        task(what).rate(metric, batch, || {
+            black_box(learn());
+        });
     }
     let mut tied = Tied::new(TiedSettings::default(), rows).expect("the defaults are right");
-    rows.blocks(64).take(64).for_each(|batch| drop(tied.learn(batch, None).expect("finite")));
+    for batch in rows.blocks(64).take(64) {
+        tied.learn(batch, None).expect("finite images");
+    }
     let some = rows.slice(0..1024);
     let codes = tied.encode(some).expect("finite images");
     assert_eq!(codes.winners(), Some(30));

@@ -22,6 +22,9 @@ use learn::Workspace;
 
 /// Rows that one task encodes or decodes; fixed, so that results don't depend on threads.
 const ROWS_A_TASK: usize = 128;
+/// Samples after which the balance has brought every unit into use on all data tried.
+const ENOUGH_SAMPLES: usize = 300_000;
+const FEWEST_EPOCHS: usize = 5;
 
 choice! {
     /// What keeps all units of a [`Tied`] encoder in use.
@@ -44,8 +47,8 @@ settings! {
         units: usize = 1000,
         /// Active units of every code, `k`.
         winners: usize = 30,
-        /// Passes over the training data.
-        epochs: usize = 5,
+        /// Passes over the training data; 0 means as many as show 300,000 samples, and at least 5.
+        epochs: usize = 0,
         /// Samples a step; 1 is the forum's online rule.
         batch: usize = 64,
         /// How far each winner moves towards what the reconstruction lacks, a sample.
@@ -126,9 +129,12 @@ impl Tied {
     ///
     /// # Errors
     /// If a setting is out of range, or `rows` hold NaN or infinity.
-    pub fn new(settings: TiedSettings, rows: Rows<'_>) -> Result<Self> {
+    pub fn new(mut settings: TiedSettings, rows: Rows<'_>) -> Result<Self> {
         rows.check_finite("training inputs")?;
         check(&settings)?;
+        if settings.epochs == 0 {
+            settings.epochs = ENOUGH_SAMPLES.div_ceil(rows.len().max(1)).max(FEWEST_EPOCHS);
+        }
         let mut rng = Rng::of_stream(settings.seed, 0);
         let mut weights = UnitWeights::zeros(settings.units, rows.width());
         for unit in 0..settings.units {
