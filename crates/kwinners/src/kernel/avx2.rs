@@ -44,6 +44,7 @@ static STEPS: Steps = Steps {
     places_at_least: entry!(
         places_at_least(scores: &[f32], threshold: f32, places: &mut [u32]) -> usize
     ),
+    keep_at_least: super::scalar::keep_at_least,
 };
 
 fn select(scores: &[f32], scratch: &mut SelectScratch, out: &mut [u32]) -> Result<(), usize> {

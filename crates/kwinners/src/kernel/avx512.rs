@@ -4,7 +4,7 @@ use std::arch::x86_64::*;
 
 use super::Table;
 use super::avx2::{add_tile_rows, update_tile};
-use super::select::{Effort, SelectScratch, Steps, first_nan, keep, key, narrow};
+use super::select::{Effort, SelectScratch, Steps, first_nan, keep_first_of_ties, key, narrow};
 use super::tiles::{BLOCK, BlockedRows, CHUNK, Delta, Factors, GROUP, Pair, TILE_UNITS};
 
 /// Whether this CPU has all that the kernels here use.
@@ -49,6 +49,9 @@ static STEPS: Steps = Steps {
     kth_key: entry!(kth_key(keys: &[i32], k: usize, effort: Effort) -> (i32, usize)),
     places_at_least: entry!(
         places_at_least(scores: &[f32], threshold: f32, places: &mut [u32]) -> usize
+    ),
+    keep_at_least: entry!(
+        keep_at_least(keys: &[i32], threshold: i32, places: &[u32], out: &mut [u32]) -> ()
     ),
 };
 
@@ -178,7 +181,7 @@ fn group_maxima(scores: &[f32]) -> [__m512; 4] {
 /// A threshold that a little more than `k` scores are likely to reach.
 ///
 /// Sorted lane by lane, the four registers hold the maxima of ranks around 8, 24, 40 and 56 of 64;
-/// what lies at rank `9/8 k + 4` is read between their means. A wrong guess costs time only.
+/// what lies at rank `9/8 k + 2` is read between their means. A wrong guess costs time only.
 #[inline]
 #[target_feature(enable = "avx512f,avx512dq")]
 fn likely_threshold([a, b, c, d]: [__m512; 4], k: usize) -> f32 {
@@ -187,7 +190,7 @@ fn likely_threshold([a, b, c, d]: [__m512; 4], k: usize) -> f32 {
     let (first, inner) = (_mm512_max_ps(ab, cd), _mm512_min_ps(ab, cd));
     let (outer, fourth) = (_mm512_max_ps(ba, dc), _mm512_min_ps(ba, dc));
     let (second, third) = (_mm512_max_ps(inner, outer), _mm512_min_ps(inner, outer));
-    let rank = (k + k / 8 + 4) as f32;
+    let rank = (k + k / 8 + 2) as f32;
     let (upper, lower, place) = match rank {
         ..24.0 => (first, second, (rank - 8.0) / 16.0),
         24.0..40.0 => (second, third, (rank - 24.0) / 16.0),
@@ -235,19 +238,36 @@ fn keep_largest<const VECTORS: usize>(
         count as usize
     });
     if count == k {
-        let limit = _mm512_set1_epi32(threshold);
-        let mut written = 0;
-        for (&keys, places) in keys.iter().zip(places) {
-            let mask = _mm512_cmpge_epi32_mask(keys, limit);
-            written += store_kept(mask, places, &mut out[written..]);
-        }
+        keep_vectors(keys.iter().copied().zip(places), threshold, out);
         return Ok(());
     }
     let mut listed = [[0; 16]; VECTORS];
     listed.iter_mut().zip(keys).for_each(|(slot, keys)| store_keys(slot, keys));
     let listed = &listed.as_flattened()[..candidates];
-    keep(listed, threshold, count - k, places.as_flattened(), out);
+    keep_first_of_ties(listed, threshold, places.as_flattened(), out);
     Ok(())
+}
+
+/// Writes the places of all keys that reach `threshold`, which fill `out` just so.
+#[inline]
+#[target_feature(enable = "avx512f,popcnt")]
+fn keep_vectors<'a>(
+    vectors: impl Iterator<Item = (__m512i, &'a [u32; 16])>,
+    threshold: i32,
+    out: &mut [u32],
+) {
+    let limit = _mm512_set1_epi32(threshold);
+    let mut written = 0;
+    for (keys, places) in vectors {
+        let mask = _mm512_cmpge_epi32_mask(keys, limit);
+        written += store_kept(mask, places, &mut out[written..]);
+    }
+}
+
+#[target_feature(enable = "avx512f,popcnt")]
+fn keep_at_least(keys: &[i32], threshold: i32, places: &[u32], out: &mut [u32]) {
+    let ((keys, _), (places, _)) = (keys.as_chunks::<16>(), places.as_chunks::<16>());
+    keep_vectors(keys.iter().map(|keys| load_keys(keys)).zip(places), threshold, out);
 }
 
 /// The scores at the places of the mask.
@@ -323,6 +343,15 @@ fn kth_key(keys: &[i32], k: usize, effort: Effort) -> (i32, usize) {
     })
 }
 
+/// Asks for a cache line that is likely to be read soon: rows of scores lie back to back, so what
+/// follows this row is the next one.
+#[inline]
+#[target_feature(enable = "sse")]
+fn prefetch(place: *const f32) {
+    // SAFETY: a prefetch never faults, wherever it points, and reads nothing.
+    unsafe { _mm_prefetch::<_MM_HINT_T0>(place.cast()) };
+}
+
 /// Four registers make one mask of 64 lanes; the numbers of its set bits come out of one byte
 /// compression, and the few that there are on ordinary scores are widened and stored at once.
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi2,popcnt")]
@@ -333,6 +362,9 @@ fn places_at_least(scores: &[f32], threshold: f32, places: &mut [u32]) -> usize 
     let mut count = 0;
     for (group, chunk) in groups.iter().enumerate() {
         let (vectors, _) = chunk.as_chunks::<16>();
+        for ahead in 0..4 {
+            prefetch(scores.as_ptr().wrapping_add(scores.len() + group * 64 + ahead * 16));
+        }
         let mut mask = 0;
         for (lane, vector) in vectors.iter().enumerate() {
             let reached = _mm512_cmp_ps_mask::<_CMP_NLT_UQ>(load_floats(vector), limit);

@@ -7,7 +7,7 @@ use super::tiles::{BLOCK, BlockedRows, CHUNK, Delta, Factors, Pair, TILE_UNITS};
 pub(super) static TABLE: Table =
     Table { name: "scalar", overlaps, select, scores, add_tile_rows, update_tile };
 
-static STEPS: Steps = Steps { group_maxima, kth_key, places_at_least };
+static STEPS: Steps = Steps { group_maxima, kth_key, places_at_least, keep_at_least };
 
 fn select(scores: &[f32], scratch: &mut SelectScratch, out: &mut [u32]) -> Result<(), usize> {
     super::select::select(&STEPS, scores, scratch, out)
@@ -43,6 +43,13 @@ fn places_at_least(scores: &[f32], threshold: f32, places: &mut [u32]) -> usize 
         count += usize::from(score >= threshold || score.is_nan());
     }
     count
+}
+
+pub(super) fn keep_at_least(keys: &[i32], threshold: i32, places: &[u32], out: &mut [u32]) {
+    let kept = keys.iter().zip(places).filter(|(key, _)| **key >= threshold);
+    for (slot, (_, &place)) in out.iter_mut().zip(kept) {
+        *slot = place;
+    }
 }
 
 fn scores(weights: &[f32], rows: &BlockedRows, out: &mut [f32], stride: usize) {

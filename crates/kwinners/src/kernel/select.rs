@@ -25,6 +25,9 @@ pub(super) struct Steps {
     /// Writes the places of the scores that are not below `threshold`, NaN among them, to the front
     /// of `places`, which has 64 more places than there are scores; returns how many there are.
     pub(super) places_at_least: fn(scores: &[f32], threshold: f32, places: &mut [u32]) -> usize,
+    /// Writes the places of all keys that reach the threshold to `out`, which they fill just so;
+    /// `keys` as for `kth_key`, `places` at least as long.
+    pub(super) keep_at_least: fn(keys: &[i32], threshold: i32, places: &[u32], out: &mut [u32]),
 }
 
 /// Lanes of the widest kernel; keys come in whole numbers of it.
@@ -87,12 +90,16 @@ pub(super) fn select(
     let candidates = (steps.places_at_least)(scores, threshold, &mut scratch.places);
     let padded = candidates.next_multiple_of(LANES);
     scratch.make_room(n, padded);
-    let (keys, places) = (&mut scratch.keys[..padded], &scratch.places[..candidates]);
-    if gather_keys(scores, places, keys) {
+    let (keys, places) = (&mut scratch.keys[..padded], &scratch.places[..padded]);
+    if gather_keys(scores, &places[..candidates], keys) {
         return Err(first_nan(scores));
     }
     let (threshold, count) = (steps.kth_key)(keys, k, Effort::Exact);
-    keep(&keys[..candidates], threshold, count - k, places, out);
+    if count == k {
+        (steps.keep_at_least)(keys, threshold, places, out);
+    } else {
+        keep_first_of_ties(&keys[..candidates], threshold, places, out);
+    }
     Ok(())
 }
 
@@ -120,13 +127,14 @@ fn gather_keys(scores: &[f32], places: &[u32], keys: &mut [i32]) -> bool {
     any_nan
 }
 
-/// All places whose keys reach the threshold, but for the last `surplus` of those that equal it.
-pub(super) fn keep(keys: &[i32], threshold: i32, surplus: usize, places: &[u32], out: &mut [u32]) {
-    let equal = if surplus == 0 { 0 } else { keys.iter().filter(|&&key| key == threshold).count() };
-    let mut ties = equal.saturating_sub(surplus);
+/// The places of all keys above the threshold, and as many of the first ones on it as `out` has room
+/// for.
+pub(super) fn keep_first_of_ties(keys: &[i32], threshold: i32, places: &[u32], out: &mut [u32]) {
+    let above = keys.iter().filter(|&&key| key > threshold).count();
+    let mut ties = out.len() - above;
     let mut slots = out.iter_mut();
     for (&key, &place) in keys.iter().zip(places) {
-        let tied = surplus > 0 && key == threshold;
+        let tied = key == threshold;
         if key < threshold || (tied && ties == 0) {
             continue;
         }
@@ -165,9 +173,6 @@ pub(super) fn narrow(
             }
         }
         Effort::Exact => {
-            // Candidates crowd near the threshold that let them in, so the first cut is low.
-            let tried = between.low + (between.high.abs_diff(between.low) >> 3) as i32;
-            between.cut(tried, reaching(tried), k);
             while between.count != k && between.low < between.high {
                 let tried = middle(between.low, between.high);
                 between.cut(tried, reaching(tried), k);
