@@ -1,4 +1,24 @@
-//! kwinners learns, judges, stores and searches exactly-k binary codes.
+//! kwinners learns, judges, stores and searches **exactly-k binary codes**: sparse distributed
+//! representations (SDRs) of `n` units of which exactly `k` are on.
+//!
+//! The nouns, in reading order:
+//!
+//! - [`Rows`]: a borrowed batch of input vectors, `(len, width)`.
+//! - [`Sdr`], [`SdrRef`], [`SdrBatch`]: one code, a view of one, many back to back; [`BitRows`] are
+//!   the same as packed bits. Sets, noise and the mathematics of matches are in [`sdr`].
+//! - [`KWinners`]: picks exactly `k` of `n` scores; [`DutyCycle`], [`Boost`] and [`Balance`] keep
+//!   every unit in use.
+//! - [`Encoder`], [`Learner`], [`Decoder`]: what turns vectors into codes, learns, and turns codes
+//!   back. [`Model`] is any of the kinds in [`encoder`].
+//! - [`Dataset`] and [`data`]: where vectors come from. [`train::fit`] goes through them.
+//! - [`metrics`] and [`report`]: how good the codes are, beside the raw data. [`mod@file`] keeps things.
+//!
+//! Whatever is random comes from a seed; the same seed gives the same bytes with any number of
+//! threads, and after any stop and resume.
+//!
+//! ```
+#![doc = include_str!("../examples/01_first_sdr.rs")]
+//! ```
 
 pub mod data;
 pub mod encoder;
