@@ -163,7 +163,7 @@ fn other_files_are_refused_by_name() {
     assert!(matches!(file::load_model(folder.path()), Err(Error::Format { .. })));
     assert!(matches!(file::load_model(&folder.path().join("none")), Err(Error::Io { .. })));
     file::save_codes(&path, &SdrBatch::new(9).unwrap()).unwrap();
-    assert!(file::load_model(&path).unwrap_err().to_string().contains("codes, not a model"));
+    assert!(file::load_model(&path).unwrap_err().to_string().contains("holds codes, not model"));
 }
 
 /// Saving over a file in a folder that can't be written leaves the old file.

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::container::{self, Reader};
-use super::fields::{Fields, read_u32, read_u64, u32_bytes, u64_bytes};
+use super::container;
+use super::fields::{self, Fields, read_u32, read_u64, u32_bytes, u64_bytes};
 use crate::error::Result;
 use crate::sdr::SdrBatch;
 
@@ -30,13 +30,7 @@ pub fn save_codes(path: &Path, codes: &SdrBatch) -> Result<()> {
 /// # Errors
 /// [`crate::Error::Damaged`] if the file is not just as it was saved, or holds something else.
 pub fn load_codes(path: &Path) -> Result<SdrBatch> {
-    let mut reader = Reader::open(path)?;
-    let bytes = reader.section("about")?;
-    let mut about = Fields::parse(&reader, "about", &bytes)?;
-    let content: String = about.require(&reader, "about", "content")?;
-    if content != "codes" {
-        return Err(reader.nonsense("about", format!("the file holds a {content}, not codes")));
-    }
+    let (mut reader, mut about) = fields::open(path, "codes")?;
     let units: usize = about.require(&reader, "about", "units")?;
     let len: usize = about.require(&reader, "about", "len")?;
     about.finish(&reader, "about")?;

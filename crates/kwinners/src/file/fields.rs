@@ -1,7 +1,21 @@
 //! What sections are made of: text of keys and values, and arrays of numbers.
 
+use std::path::Path;
+
 use super::container::Reader;
 use crate::error::Result;
+
+/// Opens a file that must hold `content`: the reader after its `about`, and what is left of that.
+pub(super) fn open(path: &Path, content: &str) -> Result<(Reader, Fields)> {
+    let mut reader = Reader::open(path)?;
+    let bytes = reader.section("about")?;
+    let mut about = Fields::parse(&reader, "about", &bytes)?;
+    let found: String = about.require(&reader, "about", "content")?;
+    if found != content {
+        return Err(reader.nonsense("about", format!("the file holds {found}, not {content}")));
+    }
+    Ok((reader, about))
+}
 
 /// Keys and values of a text section, each used once.
 #[derive(Debug, Default)]

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::container::{self, Reader};
-use super::fields::{Fields, f32_bytes, read_f32};
+use super::fields::{self, Fields, f32_bytes, read_f32};
 use crate::data::{Dataset, ImageShape};
 use crate::encoder::{Model, RandomProjection, RandomProjectionSettings};
 use crate::encoder::{RandomProjectionState, Tied, TiedSettings, TiedState};
@@ -123,13 +123,7 @@ pub fn save_model(path: &Path, saved: &SavedModel) -> Result<()> {
 /// # Errors
 /// [`crate::Error::Damaged`] if the file is not just as it was saved, or holds something else.
 pub fn load_model(path: &Path) -> Result<SavedModel> {
-    let mut reader = Reader::open(path)?;
-    let bytes = reader.section("about")?;
-    let mut fields = Fields::parse(&reader, "about", &bytes)?;
-    let content: String = fields.require(&reader, "about", "content")?;
-    if content != "model" {
-        return Err(reader.nonsense("about", format!("the file holds {content}, not a model")));
-    }
+    let (mut reader, mut fields) = fields::open(path, "model")?;
     let kind: String = fields.require(&reader, "about", "kind")?;
     let about = About {
         data: fields.require(&reader, "about", "data")?,

@@ -18,17 +18,6 @@ pub(super) fn is_available() -> bool {
         && is_x86_feature_detected!("avx512vpopcntdq")
 }
 
-/// A safe entry to a kernel of this file.
-macro_rules! entry {
-    ($inner:ident ( $($name:ident : $kind:ty),* ) -> $answer:ty) => {
-        |$($name: $kind),*| -> $answer {
-            // SAFETY: the table below is only handed out where `is_available` said yes, so the CPU
-            // has every feature that the inner function was compiled for.
-            unsafe { $inner($($name),*) }
-        }
-    };
-}
-
 pub(super) static TABLE: Table = Table {
     name: "avx512",
     overlaps: entry!(overlaps(query: &[u64], rows: &[u64], out: &mut [u32]) -> ()),

@@ -8,6 +8,18 @@
 //! This is the only room with `unsafe`. Dense products are the `gemm` crate's work
 //! ([`product`]); they may differ in the last bit between CPUs, not between thread counts.
 
+/// A safe entry to a kernel that was compiled for a CPU feature.
+#[cfg(target_arch = "x86_64")]
+macro_rules! entry {
+    ($inner:ident ( $($name:ident : $kind:ty),* ) -> $answer:ty) => {
+        |$($name: $kind),*| -> $answer {
+            // SAFETY: entries stand in tables only, and a table is only handed out where its
+            // `is_available` said yes, so the CPU has every feature that the inner function needs.
+            unsafe { $inner($($name),*) }
+        }
+    };
+}
+
 pub(crate) mod product;
 mod scalar;
 mod select;

@@ -9,35 +9,7 @@ use crate::rows::Rows;
 /// # Panics
 /// If the two differ in width, or `out` does not have one place a pair of rows.
 pub(crate) fn product_transposed(a: Rows<'_>, b: Rows<'_>, out: &mut [f32]) {
-    assert_eq!(a.width(), b.width(), "both sides of a · bᵀ must have the same width");
-    assert_eq!(out.len(), a.len() * b.len(), "out must have one place a pair of rows");
-    let (rows, columns, depth) = (a.len(), b.len(), a.width());
-    // SAFETY: `a` has rows · depth values and `b` columns · depth, each read as row-major, `b` as its
-    // own transpose by swapped strides; `out` has rows · columns places, row-major, and is borrowed
-    // mutably, so it can't overlap either. All three were asserted above or hold for any `Rows`.
-    unsafe {
-        gemm(
-            rows,
-            columns,
-            depth,
-            out.as_mut_ptr(),
-            1,
-            columns as isize,
-            false,
-            a.values().as_ptr(),
-            1,
-            depth as isize,
-            b.values().as_ptr(),
-            depth as isize,
-            1,
-            0.0,
-            1.0,
-            false,
-            false,
-            false,
-            Parallelism::None,
-        );
-    }
+    multiply(Factor::of(a), Factor::transposed(b), out, false);
 }
 
 /// `out += a · b`, `(a.len(), b.width())` row-major. Cost: `a.len() · a.width() · b.width()`
@@ -47,35 +19,7 @@ pub(crate) fn product_transposed(a: Rows<'_>, b: Rows<'_>, out: &mut [f32]) {
 /// If `a` is not as wide as `b` is long, or `out` does not have one place a row of `a` and column
 /// of `b`.
 pub(crate) fn add_product(a: Rows<'_>, b: Rows<'_>, out: &mut [f32]) {
-    assert_eq!(a.width(), b.len(), "a · b needs as many columns of a as rows of b");
-    assert_eq!(out.len(), a.len() * b.width(), "out must have one place a row and column");
-    let (rows, columns, depth) = (a.len(), b.width(), a.width());
-    // SAFETY: `a` has rows · depth values and `b` depth · columns, both row-major; `out` has
-    // rows · columns initialised places, row-major, and is borrowed mutably, so it can't overlap
-    // either. All three were asserted above or hold for any `Rows`.
-    unsafe {
-        gemm(
-            rows,
-            columns,
-            depth,
-            out.as_mut_ptr(),
-            1,
-            columns as isize,
-            true,
-            a.values().as_ptr(),
-            1,
-            depth as isize,
-            b.values().as_ptr(),
-            1,
-            columns as isize,
-            1.0,
-            1.0,
-            false,
-            false,
-            false,
-            Parallelism::None,
-        );
-    }
+    multiply(Factor::of(a), Factor::of(b), out, true);
 }
 
 /// `out += aᵀ · b`, `(a.width(), b.width())` row-major. Cost: `a.len() · a.width() · b.width()`
@@ -84,28 +28,54 @@ pub(crate) fn add_product(a: Rows<'_>, b: Rows<'_>, out: &mut [f32]) {
 /// # Panics
 /// If the two differ in length, or `out` does not have one place a pair of columns.
 pub(crate) fn add_product_of_transposed(a: Rows<'_>, b: Rows<'_>, out: &mut [f32]) {
-    assert_eq!(a.len(), b.len(), "both sides of aᵀ · b must have the same number of rows");
-    assert_eq!(out.len(), a.width() * b.width(), "out must have one place a pair of columns");
-    let (rows, columns, depth) = (a.width(), b.width(), a.len());
-    // SAFETY: `a` has depth · rows values and `b` depth · columns, each read as row-major, `a` as its
-    // own transpose by swapped strides; `out` has rows · columns initialised places, row-major, and
-    // is borrowed mutably, so it can't overlap either. All asserted above or true of any `Rows`.
+    multiply(Factor::transposed(a), Factor::of(b), out, true);
+}
+
+/// One side of a product: rows read as they lie, or as their transpose.
+#[derive(Clone, Copy)]
+struct Factor<'a> {
+    values: &'a [f32],
+    rows: usize,
+    columns: usize,
+    /// Values from one row to the next, and from one column to the next.
+    strides: (isize, isize),
+}
+
+impl<'a> Factor<'a> {
+    fn of(rows: Rows<'a>) -> Self {
+        let strides = (rows.width() as isize, 1);
+        Self { values: rows.values(), rows: rows.len(), columns: rows.width(), strides }
+    }
+
+    fn transposed(rows: Rows<'a>) -> Self {
+        let Self { values, rows, columns, strides: (down, right) } = Self::of(rows);
+        Self { values, rows: columns, columns: rows, strides: (right, down) }
+    }
+}
+
+/// `out = a · b`, or `out += a · b` if `add`.
+fn multiply(a: Factor<'_>, b: Factor<'_>, out: &mut [f32], add: bool) {
+    assert_eq!(a.columns, b.rows, "a has as many columns as b has rows");
+    assert_eq!(out.len(), a.rows * b.columns, "out has one place a row of a and column of b");
+    // SAFETY: each side has rows · columns values and strides that stay among them, as `Factor` is
+    // only made from `Rows`; `out` has as many initialised places as the product (asserted), row-major,
+    // and is borrowed mutably, so it overlaps neither side.
     unsafe {
         gemm(
-            rows,
-            columns,
-            depth,
+            a.rows,
+            b.columns,
+            a.columns,
             out.as_mut_ptr(),
             1,
-            columns as isize,
-            true,
-            a.values().as_ptr(),
-            rows as isize,
-            1,
-            b.values().as_ptr(),
-            1,
-            columns as isize,
-            1.0,
+            b.columns as isize,
+            add,
+            a.values.as_ptr(),
+            a.strides.1,
+            a.strides.0,
+            b.values.as_ptr(),
+            b.strides.1,
+            b.strides.0,
+            if add { 1.0 } else { 0.0 },
             1.0,
             false,
             false,
