@@ -38,6 +38,8 @@ pub(crate) struct Shared {
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Learn codes of real handwritten digits, judge them, look at them and search them, in seconds
+    Demo(cmd::demo::Arguments),
     /// Fit an encoder to data and save it
     Fit(cmd::fit::Arguments),
     /// Turn data into codes
@@ -51,6 +53,8 @@ pub(crate) enum Command {
     /// List, fetch and describe data sets
     #[command(subcommand)]
     Data(cmd::data::Verb),
+    /// Run a known table again and print the known figures beside ours
+    Reproduce(cmd::reproduce::Arguments),
 }
 
 #[cfg(test)]

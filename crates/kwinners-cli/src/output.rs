@@ -24,7 +24,7 @@ impl std::error::Error for PipeClosed {}
 #[derive(Debug)]
 pub(crate) struct Output {
     json: bool,
-    bold: bool,
+    styled: bool,
     quiet: bool,
 }
 
@@ -33,13 +33,19 @@ pub(crate) struct Output {
 pub(crate) enum Counts {
     Bytes,
     Samples,
+    Runs,
 }
 
 impl Output {
     pub(crate) fn new(shared: &Shared) -> Self {
         let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let bold = std::io::stdout().is_terminal() && !no_colour;
-        Self { json: shared.json, bold, quiet: shared.quiet }
+        let styled = std::io::stdout().is_terminal() && !no_colour;
+        Self { json: shared.json, styled, quiet: shared.quiet }
+    }
+
+    /// Whether text may be bold and coloured: standard output is a terminal and NO_COLOR is not set.
+    pub(crate) fn styled(&self) -> bool {
+        self.styled
     }
 
     /// A line of text; nothing under `--json`.
@@ -58,7 +64,7 @@ impl Output {
     /// Rows under headings, numbers to the right; nothing under `--json`.
     pub(crate) fn table(&mut self, headings: &[&str], rows: &[Vec<String>]) -> anyhow::Result<()> {
         for (place, line) in aligned(headings, rows).into_iter().enumerate() {
-            let heading = place == 0 && self.bold;
+            let heading = place == 0 && self.styled;
             self.line(if heading { format!("\x1b[1m{line}\x1b[0m") } else { line })?;
         }
         Ok(())
@@ -100,6 +106,7 @@ impl Output {
             Counts::Samples => {
                 "{prefix} [{bar:30}] {percent}%  {per_sec:>10} samples  {msg}  {eta} left"
             }
+            Counts::Runs => "{prefix} [{bar:30}] {pos}/{len}  {msg}  {eta} left",
         };
         let style = ProgressStyle::with_template(template).expect("a template of ours");
         let bar = ProgressBar::with_draw_target(Some(len), ProgressDrawTarget::stderr_with_hz(8));
@@ -139,8 +146,7 @@ fn aligned(headings: &[&str], rows: &[Vec<String>]) -> Vec<String> {
     let columns: Vec<(usize, bool)> = (0..headings.len())
         .map(|column| {
             let width = lines().map(|row| cell(row, column).chars().count()).max().unwrap_or(0);
-            let number = |text: String| text.replace(',', "").parse::<f64>().is_ok() || text == "-";
-            (width, !rows.is_empty() && rows.iter().all(|row| number(cell(row, column))))
+            (width, !rows.is_empty() && rows.iter().all(|row| is_figure(&cell(row, column))))
         })
         .collect();
     let line = |row: &Vec<String>| {
@@ -151,6 +157,12 @@ fn aligned(headings: &[&str], rows: &[Vec<String>]) -> Vec<String> {
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     lines().map(line).collect()
+}
+
+/// Whether a cell belongs to a column of figures: `1,234`, `0.95 ± 0.01`, `yes`, `-`.
+fn is_figure(cell: &str) -> bool {
+    let number = |text: &str| text.replace(',', "").parse::<f64>().is_ok();
+    matches!(cell, "-" | "yes" | "no") || cell.split(" ± ").all(number)
 }
 
 #[cfg(test)]
@@ -166,6 +178,9 @@ mod tests {
         let expected = ["name      count  note", "one       1,000  x", "fourteen    2.5  -"];
         assert_eq!(aligned(&["name", "count", "note"], &rows), expected);
         assert_eq!(aligned(&["name"], &[]), ["name"]);
+        let cells = ["94.50", "9.1 ± 0.4", "yes", "-"].map(|cell| row([cell, "", ""]));
+        let lines = aligned(&["1-NN"], &cells);
+        assert_eq!(lines[1..], ["    94.50", "9.1 ± 0.4", "      yes", "        -"]);
     }
 
     #[test]

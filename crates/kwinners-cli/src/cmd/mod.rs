@@ -2,10 +2,12 @@
 
 pub(crate) mod data;
 pub(crate) mod decode;
+pub(crate) mod demo;
 pub(crate) mod encode;
 pub(crate) mod eval;
 pub(crate) mod fit;
 pub(crate) mod inspect;
+pub(crate) mod reproduce;
 
 use std::path::Path;
 
@@ -25,12 +27,14 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     }
     let shared = &arguments.shared;
     match &arguments.command {
+        Command::Demo(arguments) => demo::run(arguments, output),
         Command::Fit(arguments) => fit::run(arguments, shared, output),
         Command::Encode(arguments) => encode::run(arguments, shared, output),
         Command::Decode(arguments) => decode::run(arguments, output),
         Command::Eval(arguments) => eval::run(arguments, shared, output),
         Command::Inspect(arguments) => inspect::run(arguments, output),
         Command::Data(verb) => data::run(verb, shared, output),
+        Command::Reproduce(arguments) => reproduce::run(arguments, shared, output),
     }
 }
 
