@@ -52,7 +52,10 @@ pub(super) fn print(tied: &Report, baseline: &Report, output: &mut Output) -> an
         model.units,
         model.seed.unwrap_or_default(),
     ))?;
-    output.line(format!("judged on {} digits written by other people\n", data.test_len))?;
+    output.line(format!(
+        "judged on {} digits by other writers; read-outs are the share of them labelled rightly\n",
+        data.test_len
+    ))?;
     let mut rows = vec![exact_k(tied, baseline)];
     rows.extend(LINES.iter().map(|line| cells(line, tied, baseline)));
     rows.push(speed(tied, baseline));

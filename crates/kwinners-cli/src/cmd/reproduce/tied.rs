@@ -256,7 +256,9 @@ fn measure(row: &Row, seed: u64, sets: &Sets, probe: bool) -> kwinners::Result<R
 
 fn print(lines: &[Line], defaults: &ReportSummary, output: &mut Output) -> anyhow::Result<()> {
     let known = lines.iter().any(|line| line.row.reference.is_some());
-    output.line("the rule of the thread, online: one image a step, boosted while learning only")?;
+    output.line(
+        "the rule of the thread, online, one pass: one image a step, boosted while learning only",
+    )?;
     let probed = lines.iter().any(|line| line.linear_probe.is_some());
     let headings = headings(known, probed);
     let rows: Vec<Vec<String>> = lines.iter().map(|line| cells(line, known, probed)).collect();
@@ -278,7 +280,7 @@ ref: one run by an independent NumPy implementation; ours: mean ± sd over the s
 dead: units that no training image has on, encoding without boosting";
 
 fn headings(known: bool, probed: bool) -> Vec<&'static str> {
-    let mut headings = vec!["boosting", "rate", "units", "epochs"];
+    let mut headings = vec!["boosting", "rate", "n/k"];
     let figures: &[&str] = match known {
         true => &["1-NN % ref", "ours", "within 1", "MSE ref", "ours", "dead ref", "ours"],
         false => &["1-NN %", "MSE", "dead"],
@@ -290,14 +292,14 @@ fn headings(known: bool, probed: bool) -> Vec<&'static str> {
 
 fn cells(line: &Line, known: bool, probed: bool) -> Vec<String> {
     let row = &line.row;
-    let boosting = match row.boosting {
-        Boosting::Additive | Boosting::Multiplicative => {
-            format!("{} {}", line.boosting, row.boost_strength)
-        }
-        Boosting::None | Boosting::Balance => line.boosting.to_owned(),
+    let strength = match row.boosting {
+        Boosting::Additive | Boosting::Multiplicative => format!(" {}", row.boost_strength),
+        Boosting::None | Boosting::Balance => String::new(),
     };
-    let units = format!("{} of {}", row.winners, row.units);
-    let mut cells = vec![boosting, row.learning_rate.to_string(), units, row.epochs.to_string()];
+    let epochs = if row.epochs > 1 { format!(", {} epochs", row.epochs) } else { String::new() };
+    let boosting = format!("{}{strength}{epochs}", line.boosting);
+    let shape = format!("{}/{}", row.units, row.winners);
+    let mut cells = vec![boosting, row.learning_rate.to_string(), shape];
     let reference = |text: &dyn Fn(Reference) -> String| {
         known.then(|| row.reference.map_or_else(|| "-".to_owned(), text))
     };
@@ -306,7 +308,7 @@ fn cells(line: &Line, known: bool, probed: bool) -> Vec<String> {
     cells.push(in_percent(&line.knn1_overlap));
     cells.extend(known.then(|| line.within_one_point.map_or_else(|| "-".to_owned(), near)));
     cells.extend(reference(&|reference| format!("{:.3}", reference.mse)));
-    cells.push(with_sd(&line.mse, 4));
+    cells.push(with_sd(&line.mse, 3));
     cells.extend(reference(&|reference| reference.dead_units.to_string()));
     cells.push(with_sd(&line.dead_units_train, 0));
     if probed {
@@ -321,7 +323,7 @@ fn verdict(lines: &[Line]) -> String {
     let far: Vec<String> = judged
         .iter()
         .filter(|line| line.within_one_point == Some(false))
-        .map(|line| cells(line, false, false)[..4].join(" "))
+        .map(|line| cells(line, false, false)[..3].join(" "))
         .collect();
     let near = judged.len() - far.len();
     let rest = if far.is_empty() { String::new() } else { format!("; not: {}", far.join("; ")) };
