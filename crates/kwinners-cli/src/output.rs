@@ -111,7 +111,7 @@ impl Output {
                 "{prefix} [{bar:30}] {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left"
             }
             Counts::Samples => {
-                "{prefix} [{bar:30}] {percent}%  {speed} samples/s  {msg}  {eta} left"
+                "{prefix} [{bar:30}] {percent}%  {speed} samples/s  {eta} left  {msg}"
             }
             Counts::Runs => "{prefix} [{bar:30}] {pos}/{len}  {msg}  {eta} left",
         };

@@ -25,6 +25,8 @@ use log::Log;
 
 /// What `kwinners fit` is asked for.
 #[derive(Args, Debug)]
+#[command(override_usage = "kwinners fit KIND --data SPEC --out MODEL.kw [OPTIONS]\n       \
+                            kwinners fit [KIND] --list")]
 pub(crate) struct Arguments {
     /// Kind of encoder; `--list` shows the kinds and their settings
     #[arg(required_unless_present = "list")]
