@@ -3,7 +3,8 @@
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use kwinners::encoder::Model;
+use indicatif::ProgressBar;
+use kwinners::encoder::{Encoder, Model};
 use kwinners::report::{Evidence, ModelInfo, Part, Report, Timing, judge};
 use kwinners::train::{self, Control, Position, StopReason};
 use kwinners::{Dataset, Rows, SdrBatch, Step};
@@ -13,6 +14,10 @@ use crate::output::{Counts, Output};
 
 /// Samples between two looks at the clock.
 const SAMPLES_A_LOOK: u64 = 512;
+/// Rows encoded between two looks at the progress bar.
+const ROWS_A_LOOK: usize = 8192;
+/// Sets that take less than this to encode are encoded again until the clock can tell, in seconds.
+const SHORTEST_TIMING_S: f64 = 0.1;
 
 /// How a fit went.
 #[derive(Debug)]
@@ -22,21 +27,24 @@ pub(crate) struct Fitted {
     pub(crate) seconds: f64,
     /// Samples learned from in this run.
     pub(crate) samples: u64,
-    /// Mean loss of the last epoch, as far as it went.
-    pub(crate) loss: f64,
+    /// Mean loss of the last epoch's samples, as far as they were learned here.
+    pub(crate) loss: Option<f64>,
 }
 
 impl Fitted {
+    /// Samples learned a second; 0 where there was nothing to learn.
     pub(crate) fn samples_per_s(&self) -> f64 {
         self.samples as f64 / self.seconds.max(1e-9)
     }
 }
 
-/// What a verb does besides, at every look at the clock; an error ends the fit.
+/// What a verb does besides; an error ends the fit.
 pub(crate) type More<'a> = &'a mut dyn FnMut(&Step, &Model, Position) -> anyhow::Result<()>;
 
 /// Fits `model` from `from` on, with a progress bar, until it is done or Ctrl-C is pressed.
-/// `every` sees every step, `look` about one in 512 samples.
+///
+/// `every` sees every step, `look` one in 512 samples or so and the last one of every epoch: online
+/// learning does several 100,000 steps a second, and they should wait for no clock.
 pub(crate) fn fit(
     output: &Output,
     model: &mut Model,
@@ -44,23 +52,13 @@ pub(crate) fn fit(
     from: Position,
     (every, look): (More<'_>, More<'_>),
 ) -> anyhow::Result<Fitted> {
-    let all = (model.schedule().epochs * data.len()) as u64;
-    let done = (from.epoch * data.len() + from.sample) as u64;
-    let bar = output.progress(&format!("fit {}", model.kind()), all, Counts::Samples);
-    bar.set_position(done);
-    bar.reset_eta();
     let asked = interrupt::flag();
-    let start = Instant::now();
-    let (mut seen, mut looked, mut failure) = (0, 0, None);
-    let mut loss = MeanLoss::default();
-    let (reason, position) = train::fit(model, data, from, &mut |step, model, position| {
-        seen = (position.epoch * data.len() + position.sample) as u64 - done;
-        loss.take(step, seen);
+    let mut meter = Meter::new(output, model, data, from);
+    let (begin, mut failure) = (Instant::now(), None);
+    let ended = train::fit(model, data, from, &mut |step, model, position| {
+        meter.note(step, position);
         let mut result = every(step, model, position);
-        if seen - looked >= SAMPLES_A_LOOK || seen + done == all {
-            looked = seen;
-            bar.set_position(done + seen);
-            bar.set_message(format!("loss {:.5}", loss.mean()));
+        if meter.is_due(position) {
             result = result.and_then(|()| look(step, model, position));
         }
         failure = result.err();
@@ -68,38 +66,101 @@ pub(crate) fn fit(
             true => Control::Stop,
             false => Control::Continue,
         }
-    })?;
-    bar.finish_and_clear();
-    if let Some(failure) = failure {
-        return Err(failure);
+    });
+    let seconds = begin.elapsed().as_secs_f64();
+    meter.bar.finish_and_clear();
+    interrupt::release();
+    failure.map_or(Ok(()), Err)?;
+    let (reason, position) = ended?;
+    Ok(Fitted { reason, position, seconds, samples: meter.seen(), loss: meter.loss.mean() })
+}
+
+/// Counts samples and losses, and moves the bar now and then.
+struct Meter {
+    bar: ProgressBar,
+    /// Rows of the data.
+    len: usize,
+    /// Samples done before this run.
+    start: u64,
+    /// Samples done, those before included.
+    done: u64,
+    /// Samples done at the last look.
+    looked: u64,
+    loss: MeanLoss,
+}
+
+impl Meter {
+    fn new(output: &Output, model: &Model, data: &Dataset, from: Position) -> Self {
+        let all = (model.schedule().epochs * data.len()) as u64;
+        let start = (from.epoch * data.len() + from.sample) as u64;
+        let bar = output.progress(&format!("fit {}", model.kind()), all, Counts::Samples);
+        bar.set_position(start);
+        bar.reset_eta();
+        let loss = MeanLoss::default();
+        Self { bar, len: data.len(), start, done: start, looked: start, loss }
     }
-    let seconds = start.elapsed().as_secs_f64();
-    Ok(Fitted { reason, position, seconds, samples: seen, loss: loss.mean() })
+
+    fn note(&mut self, step: &Step, position: Position) {
+        let done = (position.epoch * self.len + position.sample) as u64;
+        self.loss.take(step, done - self.done);
+        self.done = done;
+    }
+
+    /// Whether it is time for a look; the bar then shows how far the fit is.
+    fn is_due(&mut self, position: Position) -> bool {
+        if self.done < self.looked + SAMPLES_A_LOOK && position.sample != 0 {
+            return false;
+        }
+        self.looked = self.done;
+        if !self.bar.is_hidden() {
+            self.bar.set_message(format!("loss {:.5}", self.loss.mean().unwrap_or(f64::NAN)));
+            self.bar.set_position(self.done);
+        }
+        true
+    }
+
+    fn seen(&self) -> u64 {
+        self.done - self.start
+    }
 }
 
 /// Mean loss of the samples of the running epoch.
 #[derive(Default)]
 struct MeanLoss {
     epoch: usize,
-    seen: u64,
     sum: f64,
     samples: u64,
 }
 
 impl MeanLoss {
-    fn take(&mut self, step: &Step, seen: u64) {
+    fn take(&mut self, step: &Step, samples: u64) {
         if step.epoch != self.epoch {
-            (self.epoch, self.sum, self.samples) = (step.epoch, 0.0, 0);
+            *self = Self { epoch: step.epoch, ..Self::default() };
         }
-        let fresh = seen - self.seen;
-        self.seen = seen;
-        self.sum += step.loss * fresh as f64;
-        self.samples += fresh;
+        self.sum += step.loss * samples as f64;
+        self.samples += samples;
     }
 
-    fn mean(&self) -> f64 {
-        if self.samples == 0 { 0.0 } else { self.sum / self.samples as f64 }
+    fn mean(&self) -> Option<f64> {
+        (self.samples > 0).then(|| self.sum / self.samples as f64)
     }
+}
+
+/// The codes of `rows`, with a progress bar named `what`.
+pub(crate) fn encode(
+    output: &Output,
+    what: &str,
+    encoder: &dyn Encoder,
+    rows: Rows<'_>,
+) -> kwinners::Result<SdrBatch> {
+    let bar = output.progress(what, rows.len() as u64, Counts::Samples);
+    let mut codes = SdrBatch::new(encoder.units())?;
+    for block in rows.blocks(ROWS_A_LOOK) {
+        encoder.encode_into(block, &mut codes)?;
+        bar.inc(block.len() as u64);
+    }
+    bar.finish_and_clear();
+    Ok(codes)
 }
 
 /// A model with the codes of both sets and what they decode to: all that judging and drawing need.
@@ -119,15 +180,42 @@ pub(crate) fn encode_both(
     train: &Dataset,
     test: &Dataset,
 ) -> anyhow::Result<Encoded> {
-    let spinner = output.spinner();
-    spinner.set_message("encoding");
-    let start = Instant::now();
-    let codes = model.encoder().encode(train.rows())?;
-    let per_s = train.len() as f64 / start.elapsed().as_secs_f64().max(1e-9);
-    let test_codes = model.encoder().encode(test.rows())?;
+    let encoder = model.encoder();
+    let begin = Instant::now();
+    let train_codes = encode(output, "encoding the training set", encoder, train.rows())?;
+    let test_codes = encode(output, "encoding the test set", encoder, test.rows())?;
+    let (samples, seconds) = (train.len() + test.len(), begin.elapsed().as_secs_f64());
+    let per_s = match seconds < SHORTEST_TIMING_S {
+        true => warm_speed(encoder, test.rows())?,
+        false => samples as f64 / seconds,
+    };
     let decoded = model.decoder().map(|decoder| decoder.decode(&test_codes)).transpose()?;
-    spinner.finish_and_clear();
-    Ok(Encoded { train: codes, test: test_codes, decoded, per_s })
+    Ok(Encoded { train: train_codes, test: test_codes, decoded, per_s })
+}
+
+/// Samples encoded a second, over as many rounds as it takes for the clock to tell.
+fn warm_speed(encoder: &dyn Encoder, rows: Rows<'_>) -> kwinners::Result<f64> {
+    let (begin, mut rounds) = (Instant::now(), 0);
+    loop {
+        encoder.encode(rows)?;
+        rounds += 1;
+        let seconds = begin.elapsed().as_secs_f64();
+        if seconds >= SHORTEST_TIMING_S || rows.is_empty() {
+            return Ok((rounds * rows.len()) as f64 / seconds);
+        }
+    }
+}
+
+/// Name and shape of `model` for a report.
+pub(crate) fn info(model: &Model) -> ModelInfo {
+    let encoder = model.encoder();
+    ModelInfo {
+        kind: model.kind().to_owned(),
+        input_width: Some(encoder.input_width()),
+        units: encoder.units(),
+        winners: encoder.winners(),
+        seed: Some(model.schedule().seed),
+    }
 }
 
 /// Measures `parts` of `model` by what it made of both sets.
@@ -138,16 +226,9 @@ pub(crate) fn judged(
     encoded: &Encoded,
     (parts, fit_s): (&[Part], Option<f64>),
 ) -> anyhow::Result<Report> {
-    let encoder = model.encoder();
     let decoded = encoded.decoded.as_deref().map(|rows| Rows::new(rows, test.width()));
     let evidence = Evidence {
-        model: ModelInfo {
-            kind: model.kind().to_owned(),
-            input_width: Some(encoder.input_width()),
-            units: encoder.units(),
-            winners: encoder.winners(),
-            seed: Some(model.schedule().seed),
-        },
+        model: info(model),
         train,
         test,
         train_codes: &encoded.train,
@@ -164,8 +245,8 @@ pub(crate) fn measure(
     evidence: &Evidence<'_>,
     parts: &[Part],
 ) -> anyhow::Result<Report> {
-    let spinner = output.spinner();
-    let report = judge(evidence, parts, &mut |what| spinner.set_message(what.to_owned()))?;
-    spinner.finish_and_clear();
-    Ok(report)
+    let line = output.spinner("judging");
+    let report = judge(evidence, parts, &mut |what| line.set_message(what.to_owned()));
+    line.finish_and_clear();
+    Ok(report?)
 }

@@ -7,13 +7,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 const STOPPED_AT_ONCE: i32 = 130;
 
 static ASKED: AtomicBool = AtomicBool::new(false);
+/// Whether anybody polls the flag.
+static POLLED: AtomicBool = AtomicBool::new(false);
 
 /// The flag that Ctrl-C (or a polite kill) sets; long work polls it. The first call installs the handler.
 pub(crate) fn flag() -> &'static AtomicBool {
     static INSTALLED: OnceLock<()> = OnceLock::new();
+    POLLED.store(true, Ordering::Relaxed);
     INSTALLED.get_or_init(|| {
         let handler = || {
-            if ASKED.swap(true, Ordering::Relaxed) {
+            if ASKED.swap(true, Ordering::Relaxed) || !POLLED.load(Ordering::Relaxed) {
                 std::process::exit(STOPPED_AT_ONCE);
             }
         };
@@ -21,4 +24,9 @@ pub(crate) fn flag() -> &'static AtomicBool {
         let _ = ctrlc::set_handler(handler);
     });
     &ASKED
+}
+
+/// The work that polled the flag is over: from now on Ctrl-C stops at once.
+pub(crate) fn release() {
+    POLLED.store(false, Ordering::Relaxed);
 }

@@ -2,8 +2,9 @@
 
 use std::fmt::Display;
 use std::io::{ErrorKind, IsTerminal, Write};
+use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use serde::Serialize;
 
 use crate::args::Shared;
@@ -70,6 +71,12 @@ impl Output {
         Ok(())
     }
 
+    /// Names and what they stand for, a line each; nothing under `--json`.
+    pub(crate) fn facts(&mut self, facts: &[(&str, String)]) -> anyhow::Result<()> {
+        let width = facts.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+        facts.iter().try_for_each(|(name, what)| self.line(format_args!("{name:width$}  {what}")))
+    }
+
     /// What went wrong, with its causes, on standard error.
     pub(crate) fn error(&self, error: &anyhow::Error) {
         complain(&format!("error: {}", with_causes(error)));
@@ -82,16 +89,16 @@ impl Output {
         }
     }
 
-    /// A line on standard error that says what is being done, with the seconds it has taken so far;
-    /// hidden if that is no terminal.
-    pub(crate) fn spinner(&self) -> ProgressBar {
+    /// A line on standard error that says what is going on, for how long; hidden if that is no
+    /// terminal.
+    pub(crate) fn spinner(&self, what: &str) -> ProgressBar {
         if self.quiet || !std::io::stderr().is_terminal() {
             return ProgressBar::hidden();
         }
-        let style = ProgressStyle::with_template("{spinner} {msg}  {elapsed}");
+        let style = ProgressStyle::with_template("{prefix}: {msg}  {elapsed}");
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(8));
-        bar.enable_steady_tick(std::time::Duration::from_millis(125));
-        bar.with_style(style.expect("a template of ours"))
+        bar.enable_steady_tick(Duration::from_millis(125));
+        bar.with_style(style.expect("a template of ours")).with_prefix(what.to_owned())
     }
 
     /// A progress bar on standard error with speed and time left; hidden if that is no terminal.
@@ -104,11 +111,16 @@ impl Output {
                 "{prefix} [{bar:30}] {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left"
             }
             Counts::Samples => {
-                "{prefix} [{bar:30}] {percent}%  {per_sec:>10} samples  {msg}  {eta} left"
+                "{prefix} [{bar:30}] {percent}%  {speed} samples/s  {eta} left  {msg}"
             }
             Counts::Runs => "{prefix} [{bar:30}] {pos}/{len}  {msg}  {eta} left",
         };
         let style = ProgressStyle::with_template(template).expect("a template of ours");
+        let style =
+            style.with_key("speed", |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+                // Nobody is left to tell if the terminal does not take it.
+                let _ = write!(out, "{}", HumanCount(state.per_sec() as u64));
+            });
         let bar = ProgressBar::with_draw_target(Some(len), ProgressDrawTarget::stderr_with_hz(8));
         bar.with_style(style.progress_chars("=> ")).with_prefix(what.to_owned())
     }

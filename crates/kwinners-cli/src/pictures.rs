@@ -1,85 +1,118 @@
-//! The pictures of a model, as PNG files in a folder.
+//! The pictures of a model and its codes, as PNG files in one folder.
 
 use std::path::{Path, PathBuf};
 
+use kwinners::data::ImageShape;
 use kwinners::encoder::Model;
 use kwinners::metrics::{self, Features, sample_of_each_class};
-use kwinners::report::pictures::{self, FilterScale, Picture};
-use kwinners::{Dataset, Rows};
+use kwinners::report::pictures::{
+    FilterScale, Picture, beside, code_raster, distance_map, filter_mosaic, strips, vector_shape,
+};
+use kwinners::{Dataset, Error, Result, Rows, SdrBatch};
 
 use crate::fitting::Encoded;
 
-/// Most filters that a mosaic shows.
+/// Samples of a strip, where there are not more classes.
+const STRIP_SAMPLES: usize = 10;
+/// Most samples of a strip: two lines of it.
+const MOST_STRIP_SAMPLES: usize = 20;
+/// Samples of each class on a distance map, as its source has it.
+const MAP_SAMPLES_A_CLASS: usize = 50;
+/// Most samples on a distance map: with many classes there are fewer of each.
+const MOST_MAP_SAMPLES: usize = 1000;
+/// Most filters that are drawn.
 const MOST_FILTERS: usize = 400;
-/// Samples that the strips show.
-const STRIPS: usize = 20;
-/// Samples a class in the confusion maps, as in the Universal Sparse Encoder's.
-const SAMPLES_A_CLASS: usize = 50;
+/// Seed of the samples that are shown.
+const SEED: u64 = 0;
 
-/// Draws `strips.png`, `filters.png`, `encodings.png` and, with labels, `confusion.png` into `folder`.
+/// Writes all pictures of `model` and of what it made of `test` into `folder`: see [`write_those_of`].
 pub(crate) fn write_all(
     folder: &Path,
     model: &Model,
     test: &Dataset,
     encoded: &Encoded,
-) -> anyhow::Result<Vec<PathBuf>> {
-    std::fs::create_dir_all(folder).map_err(kwinners::Error::io(folder))?;
-    let mut written = Vec::new();
-    let mut save = |name: &str, picture: &Picture| -> anyhow::Result<()> {
+) -> Result<Vec<PathBuf>> {
+    write_those_of(folder, Some(model), test, &encoded.test, encoded.decoded.as_deref())
+}
+
+/// Writes what can be drawn into `folder`, which is made if need be, and says which files it wrote:
+/// `strips.png`, `filters.png` (given the model), `encodings.png`, `confusion.png` (given labels).
+///
+/// `codes` are those of `test`, a code a row; `decoded`, `(len, width)`, is what they decode to.
+pub(crate) fn write_those_of(
+    folder: &Path,
+    model: Option<&Model>,
+    test: &Dataset,
+    codes: &SdrBatch,
+    decoded: Option<&[f32]>,
+) -> Result<Vec<PathBuf>> {
+    std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
+    let mut pictures = vec![("strips.png", strip(test, codes, decoded)?)];
+    if let Some(model) = model {
+        pictures.push(("filters.png", filters(model, test.image)?));
+    }
+    pictures.push(("encodings.png", code_raster(codes, test.labels())?));
+    if let Some(labels) = test.labels() {
+        pictures.push(("confusion.png", confusion(test, codes, labels)?));
+    }
+    let write = |(name, picture): (&str, Picture)| {
         let path = folder.join(name);
         picture.save_png(&path)?;
-        written.push(path);
-        Ok(())
+        Ok(path)
     };
-    let labels = test.labels();
-    save("strips.png", &strips(test, encoded)?)?;
-    save("filters.png", &filters(model, test)?)?;
-    save("encodings.png", &pictures::code_raster(&encoded.test, labels)?)?;
-    if let Some(labels) = labels {
-        save("confusion.png", &confusion(test, labels, encoded)?)?;
-    }
-    Ok(written)
+    pictures.into_iter().map(write).collect()
 }
 
-/// The first samples of each class, or just the first ones.
-fn strips(test: &Dataset, encoded: &Encoded) -> anyhow::Result<Picture> {
-    let places = match test.labels() {
+/// How a row of `width` values is drawn: as the image that it is, or as a square.
+pub(crate) fn shape(image: Option<ImageShape>, width: usize) -> ImageShape {
+    image.filter(|image| matches!(image.channels, 1 | 3)).unwrap_or_else(|| vector_shape(width))
+}
+
+/// Samples as they are, as codes and decoded: one of each class, or evenly chosen ones.
+fn strip(test: &Dataset, codes: &SdrBatch, decoded: Option<&[f32]>) -> Result<Picture> {
+    let places = strip_places(test);
+    let shown = test.select(&places);
+    let decoded: Option<Vec<f32>> = decoded
+        .map(|values| Rows::new(values, test.width()))
+        .transpose()?
+        .map(|rows| places.iter().flat_map(|&place| rows.row(place)).copied().collect());
+    let decoded = decoded.as_deref().map(|values| Rows::new(values, test.width())).transpose()?;
+    strips(shown.rows(), &codes.select(&places), decoded, shape(test.image, test.width()))
+}
+
+fn strip_places(test: &Dataset) -> Vec<usize> {
+    let mut places = match test.labels() {
         Some(labels) => {
-            let classes = test.classes.len().max(1);
-            let mut places = sample_of_each_class(labels, STRIPS.div_ceil(classes), 0);
-            places.truncate(STRIPS);
-            places
+            let per_class = STRIP_SAMPLES.div_ceil(test.classes.len().max(1));
+            sample_of_each_class(labels, per_class, SEED)
         }
-        None => (0..test.len().min(STRIPS)).collect(),
+        None => {
+            let count = test.len().min(STRIP_SAMPLES);
+            (0..count).map(|place| place * test.len() / count).collect()
+        }
     };
-    let width = test.width();
-    let chosen = test.select(&places);
-    let decoded: Option<Vec<f32>> = encoded.decoded.as_ref().map(|rows| {
-        places.iter().flat_map(|&place| &rows[place * width..][..width]).copied().collect()
-    });
-    let decoded = decoded.as_deref().map(|rows| Rows::new(rows, width)).transpose()?;
-    let image = test.image.unwrap_or_else(|| pictures::vector_shape(width));
-    Ok(pictures::strips(chosen.rows(), &encoded.test.select(&places), decoded, image)?)
+    places.truncate(MOST_STRIP_SAMPLES);
+    places
 }
 
-fn filters(model: &Model, test: &Dataset) -> anyhow::Result<Picture> {
-    let units = model.encoder().units().min(MOST_FILTERS);
-    let filters: Vec<f32> = (0..units).flat_map(|unit| model.filter(unit)).collect();
-    let image = test.image.unwrap_or_else(|| pictures::vector_shape(test.width()));
-    let rows = Rows::new(&filters, model.encoder().input_width())?;
-    Ok(pictures::filter_mosaic(rows, image, FilterScale::Symmetric)?)
+fn filters(model: &Model, image: Option<ImageShape>) -> Result<Picture> {
+    let encoder = model.encoder();
+    let units = encoder.units().min(MOST_FILTERS);
+    let weights: Vec<f32> = (0..units).flat_map(|unit| model.filter(unit)).collect();
+    let width = encoder.input_width();
+    filter_mosaic(Rows::new(&weights, width)?, shape(image, width), FilterScale::Symmetric)
 }
 
-/// Distances between samples, by raw values and by codes, beside each other.
-fn confusion(test: &Dataset, labels: &[u32], encoded: &Encoded) -> anyhow::Result<Picture> {
-    let places = sample_of_each_class(labels, SAMPLES_A_CLASS, 0);
+/// Distances between samples, sorted by class, of the inputs and of their codes.
+fn confusion(test: &Dataset, codes: &SdrBatch, labels: &[u32]) -> Result<Picture> {
+    let classes = test.classes.len().max(1);
+    let per_class = (MOST_MAP_SAMPLES / classes).clamp(1, MAP_SAMPLES_A_CLASS);
+    let places = sample_of_each_class(labels, per_class, SEED);
     let labels: Vec<u32> = places.iter().map(|&place| labels[place]).collect();
-    let chosen = test.select(&places);
-    let codes = encoded.test.select(&places);
-    let raw = metrics::distance_map(Features::Rows(chosen.rows()));
-    let coded = metrics::distance_map(Features::Codes(&codes));
-    Ok(pictures::beside(&[
-        pictures::distance_map(&raw.distances, &labels, "raw inputs")?,
-        pictures::distance_map(&coded.distances, &labels, "codes")?,
-    ]))
+    let (inputs, codes) = (test.select(&places), codes.select(&places));
+    let map = |features, title: &str| {
+        distance_map(&metrics::distance_map(features).distances, &labels, title)
+    };
+    let raw = map(Features::Rows(inputs.rows()), "raw inputs, L1 distance")?;
+    Ok(beside(&[raw, map(Features::Codes(&codes), "codes, units that differ")?]))
 }

@@ -35,6 +35,19 @@ fn min_max_filters_span_black_to_white() {
 }
 
 #[test]
+fn images_share_one_scale() {
+    let images = [[0.0; 4], [0.5; 4], [1.0; 4]].concat();
+    let picture = filter_mosaic(rows(&images, 4), SQUARE, FilterScale::Common).unwrap();
+    let black = count(&picture, [0; 3]);
+    assert!(black >= 4);
+    assert_eq!((count(&picture, [128; 3]), count(&picture, [255; 3])), (black, black));
+    // One value far off in a hundred and more does not darken the rest.
+    let images = [vec![0.0; 796], vec![1.0; 800], vec![90.0; 4]].concat();
+    let picture = filter_mosaic(rows(&images, 4), SQUARE, FilterScale::Common).unwrap();
+    assert!(count(&picture, [255; 3]) > count(&picture, [0; 3]));
+}
+
+#[test]
 fn symmetric_filters_show_the_sign() {
     let weights = [0.0, 0.0, 0.0, -4.0];
     let picture = filter_mosaic(rows(&weights, 4), SQUARE, FilterScale::Symmetric).unwrap();

@@ -1,63 +1,72 @@
 //! `kwinners decode`: data or a picture from codes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use kwinners::data::write_npy;
-use kwinners::report::pictures::{FilterScale, filter_mosaic, vector_shape};
+use kwinners::report::pictures::{FilterScale, filter_mosaic};
 use kwinners::{Error, Rows, file};
-use serde_json::json;
+use serde::Serialize;
 
 use crate::output::Output;
+use crate::pictures;
 use crate::status::BadInput;
 
-/// Most decoded images that a picture shows.
+/// Most decoded rows that a picture shows.
 const MOST_IMAGES: usize = 400;
 
-/// Turn codes back into data or a picture.
+/// What `kwinners decode` is asked for.
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
     /// The model that made the codes
     #[arg(value_name = "MODEL.kw")]
     model: PathBuf,
-    /// The codes: .kw, .npz or .npy
+    /// The codes: .kw, .npz or .npy, as `encode` writes them
     #[arg(long, value_name = "CODES")]
     codes: PathBuf,
-    /// File for what they stand for: .npy (all rows) or .png (the first 400 as images)
+    /// File for what they stand for: .npy (all rows, `f32`) or .png (the first 400 as images)
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
 }
 
+/// The answer of `decode`.
+#[derive(Serialize)]
+struct Answer<'a> {
+    len: usize,
+    width: usize,
+    out: &'a Path,
+    bytes: u64,
+}
+
 pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<()> {
     let out = &arguments.out;
-    super::check_writable(out)?;
-    let extension = out.extension().and_then(|extension| extension.to_str());
-    if !matches!(extension, Some("npy" | "png")) {
-        let reason = format!("{}: decoded rows go to .npy or .png files", out.display());
-        return Err(BadInput(reason).into());
-    }
+    super::check_output(out, "what is decoded", &["npy", "png"])?;
     let saved = file::load_model(&arguments.model)?;
     let encoder = saved.model.encoder();
     let Some(decoder) = saved.model.decoder() else {
-        let reason =
-            format!("{}: a {} has no decoder", arguments.model.display(), saved.model.kind());
-        return Err(Error::Unsupported(reason).into());
+        let (path, kind) = (arguments.model.display(), saved.model.kind());
+        return Err(Error::Unsupported(format!("{path}: a {kind} has no decoder")).into());
     };
     let codes = super::load_codes(&arguments.codes, Some(encoder.units()))?;
+    let (len, width) = (codes.len(), encoder.input_width());
     let decoded = decoder.decode(&codes)?;
-    let width = encoder.input_width();
-    if extension == Some("npy") {
-        write_npy(out, &decoded, &[codes.len(), width])?;
+    if super::extension(out) == "npy" {
+        write_npy(out, &decoded, &[len, width])?;
     } else {
-        if codes.is_empty() {
-            return Err(BadInput("no codes, no picture".to_owned()).into());
+        let shown = len.min(MOST_IMAGES);
+        if shown == 0 {
+            let reason = format!("{}: no codes, no picture", arguments.codes.display());
+            return Err(BadInput(reason).into());
         }
-        let shown = codes.len().min(MOST_IMAGES);
-        let image = saved.about.image.unwrap_or_else(|| vector_shape(width));
         let rows = Rows::new(&decoded[..shown * width], width)?;
-        filter_mosaic(rows, image, FilterScale::MinMax)?.save_png(out)?;
+        let shape = pictures::shape(saved.about.image, width);
+        filter_mosaic(rows, shape, FilterScale::Common)?.save_png(out)?;
     }
-    output.line(format_args!("decoded  {} codes to {width} values each", codes.len()))?;
-    output.line(format_args!("file     {}", out.display()))?;
-    output.object(&json!({ "len": codes.len(), "width": width, "out": out }))
+    let bytes = super::length_of(out)?;
+    output.facts(&[
+        ("codes", format!("{}, {len} codes", arguments.codes.display())),
+        ("decoded", format!("{width} values each")),
+        ("file", format!("{}, {bytes} bytes", out.display())),
+    ])?;
+    output.object(&Answer { len, width, out, bytes })
 }

@@ -5,14 +5,15 @@ use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 use kwinners::data::{CodeFormat, write_codes};
-use kwinners::{SdrBatch, file};
-use serde_json::json;
+use kwinners::{Result, SdrBatch, file};
+use serde::Serialize;
 
 use crate::args::Shared;
+use crate::fitting;
 use crate::output::Output;
 use crate::status::BadInput;
 
-/// Turn data into codes.
+/// What `kwinners encode` is asked for.
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
     /// The model
@@ -21,21 +22,32 @@ pub(crate) struct Arguments {
     /// Data to encode: a known name or a path
     #[arg(long, value_name = "SPEC")]
     data: String,
-    /// File for the codes: .kw, .npz (SciPy CSR) or .npy
+    /// File for the codes: .kw, .npz (a sparse matrix for SciPy) or .npy
     #[arg(long, value_name = "CODES")]
     out: PathBuf,
-    /// What an .npy file holds
-    #[arg(long, value_enum, default_value_t = Layout::Packed)]
-    layout: Layout,
+    /// What an .npy file is to hold [default: packed]
+    #[arg(long, value_enum)]
+    format: Option<NpyFormat>,
 }
 
 /// The two ways to lay codes out in an .npy file.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Layout {
-    /// `(len, n / 8)` bytes, in the bit order of `numpy.packbits`
+enum NpyFormat {
+    /// A bit a unit, `u8` of shape (rows, units / 8), as `numpy.packbits` has it
     Packed,
-    /// `(len, k)` numbers: the active units of each code
+    /// The units that are on, `u32` of shape (rows, winners)
     Index,
+}
+
+/// The answer of `encode`.
+#[derive(Serialize)]
+struct Answer<'a> {
+    len: usize,
+    units: usize,
+    winners: usize,
+    encode_per_s: f64,
+    out: &'a Path,
+    bytes: u64,
 }
 
 pub(crate) fn run(
@@ -43,47 +55,49 @@ pub(crate) fn run(
     shared: &Shared,
     output: &mut Output,
 ) -> anyhow::Result<()> {
-    super::check_writable(&arguments.out)?;
-    let format = format_of(&arguments.out, arguments.layout)?;
-    let saved = file::load_model(&arguments.model)?;
-    let data = super::load(&arguments.data, shared)?;
-    let spinner = output.spinner();
-    spinner.set_message(format!("encoding {}", data.name));
-    let start = Instant::now();
-    let codes = saved.model.encoder().encode(data.rows())?;
-    let seconds = start.elapsed().as_secs_f64().max(1e-9);
-    spinner.finish_and_clear();
-    write(&arguments.out, &codes, format)?;
     let out = &arguments.out;
-    let bytes = std::fs::metadata(out).map_err(kwinners::Error::io(out))?.len();
-    let per_s = codes.len() as f64 / seconds;
-    let (units, winners) = (codes.units(), saved.model.encoder().winners());
-    output.line(format_args!("codes  {} of {winners} of {units} units", codes.len()))?;
-    output.line(format_args!("speed  {per_s:.0} a second"))?;
-    output.line(format_args!("file   {} ({bytes} bytes)", out.display()))?;
-    output.object(&json!({
-        "len": codes.len(), "units": units, "winners": winners,
-        "encode_per_s": per_s, "out": out, "bytes": bytes,
-    }))
+    super::check_output(out, "the codes", &["kw", "npz", "npy"])?;
+    let format = format_of(out, arguments.format)?;
+    let model = file::load_model(&arguments.model)?.model;
+    let data = super::load(&arguments.data, shared)?;
+    super::check_fits(&data, &arguments.model, &model)?;
+    let begin = Instant::now();
+    let codes = fitting::encode(output, "encoding", model.encoder(), data.rows())?;
+    let seconds = begin.elapsed().as_secs_f64();
+    write(out, &codes, format)?;
+    let answer = Answer {
+        len: codes.len(),
+        units: codes.units(),
+        winners: model.encoder().winners(),
+        encode_per_s: codes.len() as f64 / seconds,
+        out,
+        bytes: super::length_of(out)?,
+    };
+    output.facts(&[
+        ("data", format!("{}, {} rows", data.name, answer.len)),
+        ("code", format!("{} of {} units", answer.winners, answer.units)),
+        ("speed", format!("{:.0} codes a second", answer.encode_per_s)),
+        ("file", format!("{}, {} bytes", out.display(), answer.bytes)),
+    ])?;
+    output.object(&answer)
 }
 
-/// The interchange format of `path`; none for our own.
-fn format_of(path: &Path, layout: Layout) -> anyhow::Result<Option<CodeFormat>> {
-    match path.extension().and_then(|extension| extension.to_str()) {
-        Some("kw") => Ok(None),
-        Some("npz") => Ok(Some(CodeFormat::CsrNpz)),
-        Some("npy") => Ok(Some(match layout {
-            Layout::Packed => CodeFormat::PackedNpy,
-            Layout::Index => CodeFormat::IndexNpy,
-        })),
-        _ => {
-            let reason = format!("{}: codes go to .kw, .npz or .npy files", path.display());
-            Err(BadInput(reason).into())
-        }
+/// The format for others that is meant; `None` is our own.
+fn format_of(path: &Path, npy: Option<NpyFormat>) -> anyhow::Result<Option<CodeFormat>> {
+    let extension = super::extension(path);
+    if npy.is_some() && extension != "npy" {
+        let reason = format!("{}: --format is for .npy files", path.display());
+        return Err(BadInput(reason).into());
     }
+    Ok(match (extension.as_str(), npy) {
+        ("npz", _) => Some(CodeFormat::CsrNpz),
+        ("npy", Some(NpyFormat::Index)) => Some(CodeFormat::IndexNpy),
+        ("npy", _) => Some(CodeFormat::PackedNpy),
+        _ => None,
+    })
 }
 
-fn write(path: &Path, codes: &SdrBatch, format: Option<CodeFormat>) -> kwinners::Result<()> {
+fn write(path: &Path, codes: &SdrBatch, format: Option<CodeFormat>) -> Result<()> {
     match format {
         None => file::save_codes(path, codes),
         Some(format) => write_codes(path, codes, format),

@@ -1,12 +1,14 @@
 //! `kwinners eval`: a model or codes judged beside the raw data.
 
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use kwinners::encoder::Model;
 use kwinners::report::{Evidence, ModelInfo, Part, Report, Timing, summarise};
-use kwinners::train::Position;
+use kwinners::train::{Position, StopReason};
 use kwinners::{Dataset, Error, SdrBatch, file};
+use serde::Serialize;
 
 use crate::args::Shared;
 use crate::fitting;
@@ -14,10 +16,10 @@ use crate::output::Output;
 use crate::pictures;
 use crate::status::BadInput;
 
-/// Judge a model or codes beside the raw data.
+/// What `kwinners eval` is asked for.
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
-    /// The model, or the codes of the training data
+    /// The model; or the codes of the training data (.kw, .npz, .npy), with --test-codes
     #[arg(value_name = "MODEL.kw|CODES")]
     input: PathBuf,
     /// Data that the read-outs learn from
@@ -26,18 +28,40 @@ pub(crate) struct Arguments {
     /// Data that everything is measured on
     #[arg(long, value_name = "TEST_SPEC")]
     test: String,
-    /// What to measure, between commas: code, readout, separation, reconstruction, raw [default: all]
+    /// What to measure, between commas: code, readout, separation, reconstruction, raw [default: all
+    /// that can be]
     #[arg(long, value_name = "LIST")]
     metrics: Option<String>,
-    /// Fit the model's settings again with the seeds 0 to N-1 and give each figure as mean and spread
+    /// Fit the model's settings anew with seeds 0 to N-1, and give every figure as mean and standard
+    /// deviation
     #[arg(long, value_name = "N")]
-    seeds: Option<u64>,
-    /// Codes of the test data, where codes are judged
+    seeds: Option<NonZeroU64>,
+    /// The codes of the test data, where codes are judged
     #[arg(long, value_name = "CODES")]
     test_codes: Option<PathBuf>,
-    /// Draw strips, filters, encodings and confusion maps as PNG files into this folder
+    /// Units of the codes, where their file does not say: an .npy of indices or of packed bits
+    #[arg(long, value_name = "N", requires = "test_codes")]
+    units: Option<usize>,
+    /// Folder for pictures: strips.png, filters.png, encodings.png, and confusion.png given labels
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+}
+
+/// What is judged on what.
+struct Task<'a> {
+    arguments: &'a Arguments,
+    train: Dataset,
+    test: Dataset,
+    parts: Vec<Part>,
+}
+
+/// A report, and the pictures that were drawn beside it.
+#[derive(Serialize)]
+struct Answer<T> {
+    #[serde(flatten)]
+    report: T,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pictures: Vec<PathBuf>,
 }
 
 pub(crate) fn run(
@@ -45,151 +69,193 @@ pub(crate) fn run(
     shared: &Shared,
     output: &mut Output,
 ) -> anyhow::Result<()> {
-    let train = super::load(&arguments.data, shared)?;
-    let test = super::load(&arguments.test, shared)?;
     let parts = match &arguments.metrics {
         Some(list) => Part::parse_list(list)?,
         None => Part::ALL.to_vec(),
     };
-    if holds_codes(&arguments.input)? {
-        let report = of_codes(arguments, (&train, &test), &parts, output)?;
-        return tell(output, &report);
-    }
-    let model = file::load_model(&arguments.input)?.model;
-    if arguments.metrics.is_some() {
-        check_parts(&parts, model.decoder().is_some(), &train, &test)?;
-    }
-    let Some(seeds) = arguments.seeds else {
-        let report = of_model(output, &model, (&train, &test), (&parts, None), arguments)?;
-        return tell(output, &report);
-    };
-    if seeds == 0 {
-        return Err(BadInput("--seeds: at least 1".to_owned()).into());
-    }
-    let reports: Vec<Report> = (0..seeds)
-        .map(|seed| {
-            let (model, fit_s) = fit_again(output, &model, &train, seed)?;
-            of_model(output, &model, (&train, &test), (&parts, Some(fit_s)), arguments)
-        })
-        .collect::<anyhow::Result<_>>()?;
-    let summary = summarise(&reports)?;
-    output.line(&summary)?;
-    output.object(&summary)
-}
-
-fn tell(output: &mut Output, report: &Report) -> anyhow::Result<()> {
-    output.line(report)?;
-    output.object(report)
-}
-
-fn of_model(
-    output: &Output,
-    model: &Model,
-    (train, test): (&Dataset, &Dataset),
-    (parts, fit_s): (&[Part], Option<f64>),
-    arguments: &Arguments,
-) -> anyhow::Result<Report> {
-    let encoded = fitting::encode_both(output, model, train, test)?;
+    let codes = holds_codes(&arguments.input)?;
     if let Some(folder) = &arguments.out {
-        for path in pictures::write_all(folder, model, test, &encoded)? {
-            output.note(format_args!("picture {}", path.display()));
-        }
+        std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
     }
-    fitting::judged(output, model, (train, test), &encoded, (parts, fit_s))
+    let train = super::load(&arguments.data, shared)?;
+    let mut test = super::load(&arguments.test, shared)?;
+    if train.labels().is_some() {
+        test = test.with_classes_of(&train.classes)?;
+    }
+    let task = Task { arguments, train, test, parts };
+    if codes { task.judge_codes(output) } else { task.judge_model(output) }
 }
 
-/// A model of the same kind and settings, but for the seed, and the seconds that it took.
-fn fit_again(
-    output: &Output,
-    like: &Model,
-    data: &Dataset,
-    seed: u64,
-) -> anyhow::Result<(Model, f64)> {
-    let mut settings: Vec<(String, String)> =
-        like.settings().into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-    settings.push(("seed".to_owned(), seed.to_string()));
-    let mut model = Model::new(like.kind(), &settings, data.rows())?;
-    let from = Position::default();
-    let watch = (&mut |_: &_, _: &_, _| Ok(()), &mut |_: &_, _: &_, _| Ok(()));
-    let fitted = fitting::fit(output, &mut model, data, from, (watch.0, watch.1))?;
-    if fitted.reason == kwinners::train::StopReason::Asked {
-        anyhow::bail!("stopped in the fit of seed {seed}; nothing was saved");
-    }
-    Ok((model, fitted.seconds))
-}
-
-/// Whether `path` is a file of codes rather than a model.
+/// Whether `path` holds codes and not a model.
 fn holds_codes(path: &Path) -> anyhow::Result<bool> {
-    if path.extension().is_some_and(|extension| extension == "npz" || extension == "npy") {
+    if matches!(super::extension(path).as_str(), "npz" | "npy") {
         return Ok(true);
     }
     let text = file::inspect(path)?.text;
     Ok(text.iter().any(|(key, value)| key == "content" && value == "codes"))
 }
 
-fn of_codes(
-    arguments: &Arguments,
-    (train, test): (&Dataset, &Dataset),
-    parts: &[Part],
-    output: &Output,
-) -> anyhow::Result<Report> {
-    let Some(test_codes) = &arguments.test_codes else {
-        let reason = "codes of the training data need those of the test data: --test-codes FILE";
-        return Err(BadInput(reason.to_owned()).into());
-    };
-    if arguments.seeds.is_some() || arguments.out.is_some() {
-        let reason = "--seeds and --out need the model: codes alone can't be fitted or drawn";
-        return Err(BadInput(reason.to_owned()).into());
-    }
-    if arguments.metrics.is_some() {
-        check_parts(parts, false, train, test)?;
-    }
-    let train_codes = super::load_codes(&arguments.input, None)?;
-    let test_codes = super::load_codes(test_codes, Some(train_codes.units()))?;
-    let evidence = Evidence {
-        model: ModelInfo {
-            kind: "codes".to_owned(),
-            input_width: Some(train.width()),
-            units: train_codes.units(),
-            winners: winners_of(&arguments.input, &train_codes)?,
-            seed: None,
-        },
-        train,
-        test,
-        train_codes: &train_codes,
-        test_codes: &test_codes,
-        decoded: None,
-        time: Timing::default(),
-    };
-    fitting::measure(output, &evidence, parts)
-}
-
-fn winners_of(path: &Path, codes: &SdrBatch) -> Result<usize, Error> {
-    codes.winners().ok_or_else(|| {
-        let reason = format!("{}: the codes do not all have the same winners", path.display());
-        Error::Unsupported(reason)
-    })
-}
-
-/// What was asked for by name must be measurable; left to itself, eval measures what it can.
-fn check_parts(
-    parts: &[Part],
-    decoder: bool,
-    train: &Dataset,
-    test: &Dataset,
-) -> anyhow::Result<()> {
-    for part in parts {
-        match part {
-            Part::Reconstruction if !decoder => {
-                let reason = "--metrics reconstruction: there is no decoder";
-                return Err(BadInput(reason.to_owned()).into());
+impl Task<'_> {
+    fn judge_model(&self, output: &mut Output) -> anyhow::Result<()> {
+        let arguments = self.arguments;
+        if arguments.test_codes.is_some() {
+            let reason = "--test-codes is for judging codes; a model makes its own";
+            return Err(BadInput(reason.to_owned()).into());
+        }
+        let model = file::load_model(&arguments.input)?.model;
+        super::check_fits(&self.train, &arguments.input, &model)?;
+        super::check_fits(&self.test, &arguments.input, &model)?;
+        self.check_parts(model.decoder().is_some())?;
+        match arguments.seeds {
+            Some(seeds) => self.judge_seeds(output, &model, seeds.get()),
+            None => {
+                let (report, pictures) = self.judge(output, &model, None, true)?;
+                answer(output, report, pictures)
             }
-            Part::Readout | Part::Raw | Part::Separation => {
-                train.require_labels()?;
-                test.require_labels()?;
-            }
-            Part::Code | Part::Reconstruction => {}
         }
     }
-    Ok(())
+
+    /// The same settings with other seeds; the pictures are those of the first.
+    fn judge_seeds(&self, output: &mut Output, like: &Model, seeds: u64) -> anyhow::Result<()> {
+        let (mut reports, mut pictures) = (Vec::new(), Vec::new());
+        for seed in 0..seeds {
+            let (model, fit_s) = self.fit_again(output, like, seed)?;
+            let (report, drawn) = self.judge(output, &model, fit_s, seed == 0)?;
+            reports.push(report);
+            pictures.extend(drawn);
+            output.note(format_args!("seed {seed} of 0 to {} judged", seeds - 1));
+        }
+        answer(output, summarise(&reports)?, pictures)
+    }
+
+    /// A model of the same settings but for the seed, and the seconds that it learned.
+    fn fit_again(
+        &self,
+        output: &Output,
+        like: &Model,
+        seed: u64,
+    ) -> anyhow::Result<(Model, Option<f64>)> {
+        let own = like.settings().into_iter().map(|(key, value)| (key.to_owned(), value));
+        let settings: Vec<_> = own.chain([("seed".to_owned(), seed.to_string())]).collect();
+        let mut model = Model::new(like.kind(), &settings, self.train.rows())?;
+        let from = Position::default();
+        let fitted = fitting::fit(
+            output,
+            &mut model,
+            &self.train,
+            from,
+            (&mut |_, _, _| Ok(()), &mut |_, _, _| Ok(())),
+        )?;
+        match fitted.reason {
+            StopReason::Finished => Ok((model, Some(fitted.seconds))),
+            StopReason::NothingToLearn => Ok((model, None)),
+            StopReason::Asked => anyhow::bail!("stopped while fitting seed {seed}"),
+        }
+    }
+
+    /// The report of one model, and the pictures of it if it is to be drawn.
+    fn judge(
+        &self,
+        output: &Output,
+        model: &Model,
+        fit_s: Option<f64>,
+        draw: bool,
+    ) -> anyhow::Result<(Report, Vec<PathBuf>)> {
+        let sets = (&self.train, &self.test);
+        let encoded = fitting::encode_both(output, model, sets.0, sets.1)?;
+        let report = fitting::judged(output, model, sets, &encoded, (&self.parts, fit_s))?;
+        let pictures = match &self.arguments.out {
+            Some(folder) if draw => pictures::write_all(folder, model, &self.test, &encoded)?,
+            _ => Vec::new(),
+        };
+        Ok((report, pictures))
+    }
+
+    fn judge_codes(&self, output: &mut Output) -> anyhow::Result<()> {
+        let arguments = self.arguments;
+        let Some(test_codes) = &arguments.test_codes else {
+            let path = arguments.input.display();
+            let reason = format!(
+                "{path} holds codes, taken for those of {}; the codes of {} are needed too: \
+                 --test-codes CODES",
+                arguments.data, arguments.test
+            );
+            return Err(BadInput(reason).into());
+        };
+        if arguments.seeds.is_some() {
+            let reason = "--seeds needs a model: codes alone can't be made anew";
+            return Err(BadInput(reason.to_owned()).into());
+        }
+        self.check_parts(false)?;
+        let train_codes = super::load_codes(&arguments.input, arguments.units)?;
+        let test_codes = super::load_codes(test_codes, Some(train_codes.units()))?;
+        let evidence = Evidence {
+            model: ModelInfo {
+                kind: "codes".to_owned(),
+                input_width: Some(self.train.width()),
+                units: train_codes.units(),
+                winners: typical_winners(&train_codes),
+                seed: None,
+            },
+            train: &self.train,
+            test: &self.test,
+            train_codes: &train_codes,
+            test_codes: &test_codes,
+            decoded: None,
+            time: Timing::default(),
+        };
+        let report = fitting::measure(output, &evidence, &self.parts)?;
+        let pictures = match &arguments.out {
+            Some(folder) => pictures::write_those_of(folder, None, &self.test, &test_codes, None)?,
+            None => Vec::new(),
+        };
+        answer(output, report, pictures)
+    }
+
+    /// What was asked for by name must be measurable; left to itself, eval measures what it can.
+    fn check_parts(&self, decoder: bool) -> anyhow::Result<()> {
+        if self.arguments.metrics.is_none() {
+            return Ok(());
+        }
+        for part in &self.parts {
+            match part {
+                Part::Code => {}
+                Part::Reconstruction if decoder => {}
+                Part::Reconstruction => {
+                    let path = self.arguments.input.display();
+                    let reason =
+                        format!("{path} has no decoder: `reconstruction` can't be measured");
+                    return Err(Error::Unsupported(reason).into());
+                }
+                Part::Separation => self.test.require_labels().map(drop)?,
+                Part::Readout | Part::Raw => {
+                    self.train.require_labels()?;
+                    self.test.require_labels()?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The winners of all codes; where they differ, which the report then says, the nearest to their
+/// mean.
+fn typical_winners(codes: &SdrBatch) -> usize {
+    let mean = codes.indices().len() as f64 / codes.len().max(1) as f64;
+    codes.winners().unwrap_or((mean.round() as usize).max(1))
+}
+
+fn answer<T: Serialize + std::fmt::Display>(
+    output: &mut Output,
+    report: T,
+    pictures: Vec<PathBuf>,
+) -> anyhow::Result<()> {
+    output.line(report.to_string().trim_end())?;
+    if !pictures.is_empty() {
+        output.line("pictures")?;
+    }
+    for path in &pictures {
+        output.line(format_args!("  {}", path.display()))?;
+    }
+    output.object(&Answer { report, pictures })
 }

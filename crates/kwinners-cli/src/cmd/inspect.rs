@@ -7,7 +7,7 @@ use kwinners::file;
 
 use crate::output::Output;
 
-/// Say what is in a .kw file, after verifying every byte.
+/// What `kwinners inspect` is asked for.
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
     /// The file
@@ -19,15 +19,14 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     let found = file::inspect(&arguments.file)?;
     let (path, bytes) = (arguments.file.display(), found.bytes);
     output.line(format_args!("{path}: {bytes} bytes, format version {}\n", found.version))?;
-    let text: Vec<Vec<String>> =
-        found.text.iter().map(|(key, value)| vec![key.clone(), value.clone()]).collect();
-    output.table(&["key", "value"], &text)?;
+    let text = found.text.iter().map(|(key, value)| (key.as_str(), value.clone()));
+    output.facts(&text.collect::<Vec<_>>())?;
     output.line("")?;
     let sections = found.sections.iter().map(|section| {
-        let crc = format!("{:08x} ok", section.crc32);
-        vec![section.name.clone(), section.offset.to_string(), section.bytes.to_string(), crc]
+        let crc32 = format!("{:08x}", section.crc32);
+        vec![section.name.clone(), section.offset.to_string(), section.bytes.to_string(), crc32]
     });
-    let sections: Vec<Vec<String>> = sections.collect();
-    output.table(&["section", "offset", "bytes", "crc32"], &sections)?;
+    output.table(&["section", "offset", "bytes", "CRC-32"], &sections.collect::<Vec<_>>())?;
+    output.line("\nall checksums are right")?;
     output.object(&found)
 }

@@ -13,7 +13,8 @@ use std::path::Path;
 
 use anyhow::Context;
 use kwinners::data::{self as data_sets, DataDirs, Spec};
-use kwinners::{Dataset, SdrBatch, file};
+use kwinners::encoder::Model;
+use kwinners::{Dataset, Error, SdrBatch, file};
 
 use crate::args::{Arguments, Command, Shared};
 use crate::output::Output;
@@ -44,27 +45,61 @@ pub(crate) fn load(spec: &str, shared: &Shared) -> anyhow::Result<Dataset> {
     Ok(data_sets::load(&Spec::parse(spec)?, &dirs)?)
 }
 
-/// Codes from a file of any of our formats; `units` where the file does not say.
-pub(crate) fn load_codes(path: &Path, units: Option<usize>) -> anyhow::Result<SdrBatch> {
-    let is_kw = path.extension().is_some_and(|extension| extension == "kw");
-    Ok(if is_kw { file::load_codes(path)? } else { data_sets::read_codes(path, units)? })
+/// Refuses data that the model at `path` can't take.
+pub(crate) fn check_fits(data: &Dataset, path: &Path, model: &Model) -> kwinners::Result<()> {
+    let what = format!("{} for {}", data.name, path.display());
+    data.rows().check_width(&what, model.encoder().input_width())
 }
 
-/// Refuses an output file that could not be written in the end, before any work is done.
-pub(crate) fn check_writable(path: &Path) -> anyhow::Result<()> {
+/// Codes from a file of any of our formats; `units` where the file does not say.
+pub(crate) fn load_codes(path: &Path, units: Option<usize>) -> anyhow::Result<SdrBatch> {
+    if extension(path) != "kw" {
+        return Ok(data_sets::read_codes(path, units)?);
+    }
+    let codes = file::load_codes(path)?;
+    match units {
+        Some(units) if units != codes.units() => {
+            let what = format!("codes in {}", path.display());
+            Err(Error::shape(what, format!("{units} units"), codes.units()).into())
+        }
+        _ => Ok(codes),
+    }
+}
+
+/// What the name of `path` ends in, in lower case; empty if it has no ending.
+pub(crate) fn extension(path: &Path) -> String {
+    let extension = path.extension().unwrap_or_default();
+    extension.to_string_lossy().to_ascii_lowercase()
+}
+
+/// The length of a file that was just written, in bytes.
+pub(crate) fn length_of(path: &Path) -> anyhow::Result<u64> {
+    Ok(std::fs::metadata(path).map_err(Error::io(path))?.len())
+}
+
+/// Refuses an output file that could not be written in the end, before any work is done: its name
+/// must end in one of `endings`, and its folder must be there and take files.
+pub(crate) fn check_output(path: &Path, what: &str, endings: &[&str]) -> anyhow::Result<()> {
+    let refuse = |reason: String| Err(BadInput(format!("{}: {reason}", path.display())).into());
+    if path == Path::new("-") {
+        return refuse(format!("{what} can't go to standard output: name a file"));
+    }
+    if !endings.contains(&extension(path).as_str()) {
+        let endings: Vec<String> = endings.iter().map(|ending| format!(".{ending}")).collect();
+        return refuse(format!("{what} must have a name that ends in {}", endings.join(" or ")));
+    }
     let folder = match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
     };
     if !folder.is_dir() {
-        let reason = format!("{}: there is no folder {}", path.display(), folder.display());
-        return Err(BadInput(reason).into());
+        return refuse(format!("there is no folder {}", folder.display()));
     }
     if path.is_dir() {
-        return Err(BadInput(format!("{}: is a folder, not a file", path.display())).into());
+        return refuse("this is a folder, not a file".to_owned());
     }
-    let probe = folder.join(format!(".kwinners-{}.tmp", std::process::id()));
-    std::fs::write(&probe, []).map_err(kwinners::Error::io(path))?;
-    std::fs::remove_file(&probe).map_err(kwinners::Error::io(&probe))?;
+    let probe = folder.join(format!(".kwinners.{}.tmp", std::process::id()));
+    std::fs::write(&probe, []).map_err(Error::io(path))?;
+    std::fs::remove_file(&probe).map_err(Error::io(&probe))?;
     Ok(())
 }

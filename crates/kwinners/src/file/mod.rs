@@ -42,7 +42,8 @@
 //! | `indices` | codes | `u32`, active units, code after code |
 //!
 //! A checkpoint is a model whose `about` also has the position of the fit. Saving writes a new
-//! file beside the old one, waits for the disk and renames: a crash leaves the old or the new file.
+//! file beside the old one, waits for the disk and renames: a crash leaves the old or the new file, and
+//! perhaps one `.NAME.PROCESS.NUMBER.tmp` beside it, which nobody reads and which may be deleted.
 
 mod codes;
 mod container;

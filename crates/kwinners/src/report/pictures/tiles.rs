@@ -25,6 +25,9 @@ pub enum FilterScale {
     /// Zero white, below blue, above red, the largest absolute weight of each filter at full colour:
     /// shows sign. Filters of colour images are drawn around mid-grey instead.
     Symmetric,
+    /// One scale for all: black to white is the range of all weights without the lowest and the
+    /// highest hundredth, which are clamped. Shows images beside each other.
+    Common,
 }
 
 /// A nearly square layout for vectors that are not images; the last row may stay short.
@@ -52,11 +55,12 @@ pub fn filter_mosaic(filters: Rows<'_>, image: ImageShape, scale: FilterScale) -
     let (step_x, step_y) = (image.width * enlarge + GAP, image.height * enlarge + GAP);
     let lines = filters.len().div_ceil(columns).max(1);
     let (width, height) = (columns * step_x - GAP, lines * step_y - GAP);
+    let common = common_range(filters);
     let mut picture = Picture::blank(2 * MARGIN + width, 2 * MARGIN + height);
     for (unit, weights) in filters.iter().enumerate() {
         let (x, y) = (unit % columns * step_x, unit / columns * step_y);
         let place = Place::new(MARGIN + x, MARGIN + y);
-        draw_tile(&mut picture, place, enlarge, image, shader(weights, image, scale));
+        draw_tile(&mut picture, place, enlarge, image, shader(weights, image, scale, common));
     }
     Ok(picture)
 }
@@ -67,18 +71,32 @@ fn mosaic_columns(filters: usize, image: ImageShape) -> usize {
     (columns.round() as usize).clamp(1, filters.max(1))
 }
 
+/// From the lowest to the highest value, a hundredth of all at either end left out.
+fn common_range(rows: Rows<'_>) -> (f32, f32) {
+    let mut values = rows.values().to_vec();
+    let Some(last) = values.len().checked_sub(1) else { return (0.0, 1.0) };
+    let mut at = |place: usize| *values.select_nth_unstable_by(place, f32::total_cmp).1;
+    (at(last / 100), at(last - last / 100))
+}
+
 /// The largest whole factor, at most `limit`, by which `side` fits into `room`; at least 1.
 fn enlargement(room: usize, side: usize, limit: usize) -> usize {
     (room / side.max(1)).clamp(1, limit)
 }
 
-/// What colours the pixels of one filter.
-fn shader(weights: &[f32], image: ImageShape, scale: FilterScale) -> impl Fn(usize) -> Rgb + '_ {
+/// What colours the pixels of one filter; `common` is the range of all filters.
+fn shader(
+    weights: &[f32],
+    image: ImageShape,
+    scale: FilterScale,
+    common: (f32, f32),
+) -> impl Fn(usize) -> Rgb + '_ {
     let low = weights.iter().copied().fold(f32::INFINITY, f32::min);
     let high = weights.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let most = high.max(-low).max(f32::MIN_POSITIVE);
     move |cell| match scale {
         FilterScale::MinMax => pixel(weights, image, (low, high), cell),
+        FilterScale::Common => pixel(weights, image, common, cell),
         FilterScale::Symmetric if image.channels == 3 => pixel(weights, image, (-most, most), cell),
         FilterScale::Symmetric => {
             weights.get(cell).map_or(PAPER, |weight| diverging(weight / most))

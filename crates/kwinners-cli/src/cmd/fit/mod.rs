@@ -1,0 +1,181 @@
+//! `kwinners fit`: an encoder from data.
+
+mod checkpoint;
+mod list;
+mod log;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::Args;
+use kwinners::Error;
+use kwinners::encoder::{Model, Step};
+use kwinners::file::{self, About, SavedModel};
+use kwinners::report::ModelInfo;
+use kwinners::train::{Position, StopReason};
+use serde::Serialize;
+
+use crate::args::Shared;
+use crate::fitting::{self, Fitted};
+use crate::output::Output;
+use crate::settings::SettingsArguments;
+use crate::status::BadInput;
+use checkpoint::Checkpoints;
+use log::Log;
+
+/// What `kwinners fit` is asked for.
+#[derive(Args, Debug)]
+#[command(override_usage = "kwinners fit KIND --data SPEC --out MODEL.kw [OPTIONS]\n       \
+                            kwinners fit [KIND] --list")]
+pub(crate) struct Arguments {
+    /// Kind of encoder; `--list` shows the kinds and their settings
+    #[arg(required_unless_present = "list")]
+    kind: Option<String>,
+    /// Data to learn from: a known name (`mnist:train`, `digits:train`) or a path, labels after a comma
+    #[arg(long, value_name = "SPEC", required_unless_present = "list")]
+    data: Option<String>,
+    /// File for the model
+    #[arg(long, value_name = "MODEL.kw", required_unless_present = "list")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    settings: SettingsArguments,
+    /// Append to this file, as JSON, a line about every 1,000 samples (a step, if steps are larger)
+    /// and at the end of every epoch, with the mean loss since the line before
+    #[arg(long, value_name = "FILE.jsonl")]
+    log: Option<PathBuf>,
+    /// Save DIR/checkpoint.kw at the end of every epoch (at most once a second) and every 30 seconds,
+    /// and leave it there [default: only when stopped by Ctrl-C, as MODEL.kw.checkpoint]
+    #[arg(long, value_name = "DIR")]
+    checkpoint: Option<PathBuf>,
+    /// Go on from the checkpoint of the same command: the model will have the same bytes as if the
+    /// run had never been stopped
+    #[arg(long)]
+    resume: bool,
+    /// Show all kinds, or KIND, with their settings, and do nothing else
+    #[arg(long)]
+    list: bool,
+}
+
+pub(crate) fn run(
+    arguments: &Arguments,
+    shared: &Shared,
+    output: &mut Output,
+) -> anyhow::Result<()> {
+    if arguments.list {
+        return list::show(arguments.kind.as_deref(), output);
+    }
+    let (Some(kind), Some(spec), Some(out)) = (&arguments.kind, &arguments.data, &arguments.out)
+    else {
+        return Err(BadInput("fit needs a kind, --data and --out".to_owned()).into());
+    };
+    let settings = checked_settings(kind, &arguments.settings)?;
+    super::check_output(out, "the model", &["kw"])?;
+    let data = super::load(spec, shared)?;
+    let mut model = Model::new(kind, &settings, data.rows())?;
+    let mut checkpoints = Checkpoints::new(arguments.checkpoint.as_deref(), out, &data)?;
+    let mut from = Position::default();
+    if arguments.resume {
+        (model, from) = checkpoints.load(&model)?;
+        output.note(format_args!("going on in epoch {}", from.epoch + 1));
+    } else if let Some(path) = checkpoints.left_over() {
+        let path = path.display();
+        output.note(format_args!("{path} is of an earlier run; only --resume goes on from it"));
+    }
+    let log = arguments.log.as_deref();
+    let mut log = log.map(|path| Log::open(path, data.len(), from)).transpose()?;
+    let every = &mut |step: &Step, _: &Model, position| match &mut log {
+        Some(log) => Ok(log.note(step, position)?),
+        None => Ok(()),
+    };
+    let look = &mut |_: &Step, model: &Model, position| Ok(checkpoints.look(model, position)?);
+    let fitted = fitting::fit(output, &mut model, &data, from, (every, look))?;
+    if fitted.reason == StopReason::Asked {
+        checkpoints.save(&model, fitted.position).context("stopped, and no checkpoint saved")?;
+        return Err(stopped(&model, fitted.position, checkpoints.path()));
+    }
+    let saved = SavedModel { model, about: About::of(&data), checkpoint: None };
+    file::save_model(out, &saved)?;
+    checkpoints.forget();
+    tell(output, &saved, &fitted, out)
+}
+
+/// The settings as the command line and its file give them; wrong names are refused before any
+/// data are read.
+fn checked_settings(
+    kind: &str,
+    arguments: &SettingsArguments,
+) -> anyhow::Result<Vec<(String, String)>> {
+    let known = Model::settings_of(kind)?;
+    let known: Vec<&str> = known.iter().map(|(name, ..)| *name).collect();
+    let settings = arguments.read()?;
+    match settings.keys().find(|key| !known.contains(&key.as_str())) {
+        Some(key) => Err(Error::unknown_name("setting", key, &known).into()),
+        None => Ok(settings.into_iter().collect()),
+    }
+}
+
+/// What tells the user how to go on.
+fn stopped(model: &Model, position: Position, checkpoint: &Path) -> anyhow::Error {
+    let (epoch, epochs) = (position.epoch + 1, model.schedule().epochs);
+    anyhow::anyhow!(
+        "stopped in epoch {epoch} of {epochs}; checkpoint saved to {}\nto go on: the same command \
+         with --resume",
+        checkpoint.display()
+    )
+}
+
+/// The answer of `fit`.
+#[derive(Serialize)]
+struct Answer<'a> {
+    model: ModelInfo,
+    data: &'a str,
+    data_len: usize,
+    epochs: usize,
+    /// Learned from in this run.
+    samples: u64,
+    fit_s: f64,
+    samples_per_s: f64,
+    /// Mean of the last epoch; `null` where nothing was learned.
+    loss: Option<f64>,
+    out: &'a Path,
+    bytes: u64,
+}
+
+fn tell(
+    output: &mut Output,
+    saved: &SavedModel,
+    fitted: &Fitted,
+    out: &Path,
+) -> anyhow::Result<()> {
+    let answer = Answer {
+        model: fitting::info(&saved.model),
+        data: &saved.about.data,
+        data_len: saved.about.data_len,
+        epochs: saved.model.schedule().epochs,
+        samples: fitted.samples,
+        fit_s: fitted.seconds,
+        samples_per_s: fitted.samples_per_s(),
+        loss: fitted.loss,
+        out,
+        bytes: super::length_of(out)?,
+    };
+    let model = &answer.model;
+    let mut facts = vec![
+        ("kind", model.kind.clone()),
+        ("code", format!("{} of {} units", model.winners, model.units)),
+        ("data", format!("{}, {} rows", answer.data, answer.data_len)),
+    ];
+    match answer.loss {
+        None => facts.push(("learning", "none: this kind does not learn".to_owned())),
+        Some(loss) => {
+            let (seconds, speed) = (answer.fit_s, answer.samples_per_s);
+            let epochs = answer.epochs;
+            let learning = format!("{epochs} epochs, {seconds:.1} s, {speed:.0} samples a second");
+            facts.push(("learning", learning));
+            facts.push(("loss", format!("{loss:.5}, mean of the last epoch")));
+        }
+    }
+    facts.push(("file", format!("{}, {} bytes", out.display(), answer.bytes)));
+    output.facts(&facts)?;
+    output.object(&answer)
+}
