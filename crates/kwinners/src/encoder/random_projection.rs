@@ -163,7 +163,7 @@ impl RandomProjection {
         match &self.weights {
             Weights::Sparse(weights) => {
                 let mut inputs = BlockedRows::default();
-                inputs.clear(self.width);
+                inputs.clear(self.width, rows.len());
                 for row in &rows {
                     inputs.push(self.width, |slots| {
                         slots.copy_from_slice(row);

@@ -27,7 +27,7 @@ fn rows_of(width: usize) -> impl Strategy<Value = Vec<Vec<f32>>> {
 
 fn blocked(width: usize, rows: &[Vec<f32>]) -> BlockedRows {
     let mut blocked = BlockedRows::default();
-    blocked.clear(width);
+    blocked.clear(width, rows.len());
     rows.iter().for_each(|row| blocked.push(width, |slots| slots.copy_from_slice(row)));
     blocked.group();
     blocked

@@ -39,12 +39,15 @@ pub(crate) struct BlockedRows {
 pub(crate) const GROUP: usize = 4;
 
 impl BlockedRows {
-    /// Forgets all rows and takes rows of `width` values from now on.
-    pub(crate) fn clear(&mut self, width: usize) {
+    /// Forgets all rows and makes room for `len` rows of `width` values.
+    pub(crate) fn clear(&mut self, width: usize, len: usize) {
         self.blocks = width.div_ceil(BLOCK);
         self.values.clear();
+        self.values.reserve(len * self.blocks * BLOCK);
         self.active.clear();
+        self.active.reserve(len * self.blocks);
         self.ends.clear();
+        self.ends.reserve(len);
         self.group_active.clear();
         self.group_ends.clear();
     }

@@ -82,7 +82,7 @@ impl Tied {
         }
         block.listed.sort(n, block.winners.chunks_exact(k));
         self.reconstruct(&block.listed, rows.len(), &mut block.decoded);
-        block.missing.clear(width);
+        block.missing.clear(width, rows.len());
         block.squared_error = 0.0;
         for (row, decoded) in block.decoded.chunks_exact(self.weights.padded_width()).enumerate() {
             let (input, decoded) = (&block.inputs.row(row).0[..width], &decoded[..width]);

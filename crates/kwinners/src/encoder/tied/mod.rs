@@ -240,7 +240,7 @@ impl Tied {
 
     /// Cuts `rows` into blocks, scaled.
     fn load(&self, rows: Rows<'_>, inputs: &mut BlockedRows) {
-        inputs.clear(rows.width());
+        inputs.clear(rows.width(), rows.len());
         for row in &rows {
             inputs.push(rows.width(), |slots| {
                 slots.copy_from_slice(row);
