@@ -354,11 +354,12 @@ fn places_at_least(scores: &[f32], threshold: f32, places: &mut [u32]) -> usize 
         for ahead in 0..4 {
             prefetch(scores.as_ptr().wrapping_add(scores.len() + group * 64 + ahead * 16));
         }
-        let mut mask = 0;
-        for (lane, vector) in vectors.iter().enumerate() {
-            let reached = _mm512_cmp_ps_mask::<_CMP_NLT_UQ>(load_floats(vector), limit);
-            mask |= u64::from(reached) << (16 * lane);
-        }
+        let reached = [0, 1, 2, 3].map(|lane| {
+            u32::from(_mm512_cmp_ps_mask::<_CMP_NLT_UQ>(load_floats(&vectors[lane]), limit))
+        });
+        let low = u64::from(_mm512_kunpackw(reached[1], reached[0]));
+        let high = u64::from(_mm512_kunpackw(reached[3], reached[2]));
+        let mask = _mm512_kunpackd(high, low);
         count += store_places(mask, group * 64, &mut places[count..]);
     }
     let (vectors, tail) = rest.as_chunks::<16>();

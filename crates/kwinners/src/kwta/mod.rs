@@ -74,13 +74,13 @@ impl KWinners {
         if codes.units() != self.units {
             return Err(Error::shape("codes", format!("{} units", self.units), codes.units()));
         }
-        let mut indices = vec![0; scores.len() * self.winners];
-        let mut scratch = SelectScratch::default();
-        for (row, slots) in indices.chunks_exact_mut(self.winners).enumerate() {
-            self.pick(row, scores.row(row), &mut scratch, slots)?;
-        }
-        codes.extend_trusted(self.winners, &indices);
-        Ok(())
+        codes.extend_filled(self.winners, scores.len(), |indices| {
+            let mut scratch = SelectScratch::default();
+            for (row, slots) in indices.chunks_exact_mut(self.winners).enumerate() {
+                self.pick(row, scores.row(row), &mut scratch, slots)?;
+            }
+            Ok(())
+        })
     }
 
     /// Writes the winners of `scores` to `out`, `(k,)`; `row` names the row if it holds a NaN.

@@ -92,13 +92,35 @@ impl SdrBatch {
 
     /// Appends exactly-`winners` codes that a kernel has just made and that need no second look.
     pub(crate) fn extend_trusted(&mut self, winners: usize, indices: &[u32]) {
+        let filled: Result<()> = self.extend_filled(winners, indices.len() / winners, |slots| {
+            slots.copy_from_slice(indices);
+            Ok(())
+        });
+        debug_assert!(filled.is_ok(), "copying can't fail");
+    }
+
+    /// Appends `len` codes of `winners` units each, whose indices `fill` writes, code after code. If
+    /// it fails, the batch is as it was.
+    pub(crate) fn extend_filled(
+        &mut self,
+        winners: usize,
+        len: usize,
+        fill: impl FnOnce(&mut [u32]) -> Result<()>,
+    ) -> Result<()> {
         let start = self.indices.len();
-        self.indices.extend_from_slice(indices);
-        self.ends.extend((1..=indices.len() / winners).map(|code| start + code * winners));
+        self.indices.resize(start + len * winners, 0);
+        if let Err(error) = fill(&mut self.indices[start..]) {
+            self.indices.truncate(start);
+            return Err(error);
+        }
+        self.ends.extend((1..=len).map(|code| start + code * winners));
         debug_assert!(
-            indices.chunks(winners).all(|code| SdrRef::new(self.units(), code).is_ok()),
+            self.indices[start..]
+                .chunks(winners)
+                .all(|code| SdrRef::new(self.units(), code).is_ok()),
             "a kernel made something that is not a code"
         );
+        Ok(())
     }
 
     /// Number of units, `n`.
