@@ -33,6 +33,7 @@ static STEPS: Steps = Steps {
     places_at_least: entry!(
         places_at_least(scores: &[f32], threshold: f32, places: &mut [u32]) -> usize
     ),
+    gather_keys: super::scalar::gather_keys,
     keep_at_least: super::scalar::keep_at_least,
 };
 

@@ -39,6 +39,9 @@ static STEPS: Steps = Steps {
     places_at_least: entry!(
         places_at_least(scores: &[f32], threshold: f32, places: &mut [u32]) -> usize
     ),
+    gather_keys: entry!(
+        gather_keys(scores: &[f32], places: &[u32], count: usize, keys: &mut [i32]) -> bool
+    ),
     keep_at_least: entry!(
         keep_at_least(keys: &[i32], threshold: i32, places: &[u32], out: &mut [u32]) -> ()
     ),
@@ -132,15 +135,16 @@ const MANY_UNITS: usize = 256;
 fn select(scores: &[f32], scratch: &mut SelectScratch, out: &mut [u32]) -> Result<(), usize> {
     if out.len() <= FEW_WINNERS && scores.len() >= MANY_UNITS {
         scratch.make_room(scores.len(), 0);
-        let threshold = likely_threshold(group_maxima(scores), out.len());
+        let (threshold, largest) = likely_threshold(group_maxima(scores), out.len());
         let candidates = places_at_least(scores, threshold, &mut scratch.places);
+        let range = (key(threshold + 0.0), largest);
         let (vectors, _) = scratch.places.as_chunks::<16>();
         if candidates >= out.len() && candidates <= 64 {
             return match candidates.div_ceil(16) {
-                1 => keep_largest::<1>(scores, vectors, candidates, key(threshold + 0.0), out),
-                2 => keep_largest::<2>(scores, vectors, candidates, key(threshold + 0.0), out),
-                3 => keep_largest::<3>(scores, vectors, candidates, key(threshold + 0.0), out),
-                _ => keep_largest::<4>(scores, vectors, candidates, key(threshold + 0.0), out),
+                1 => keep_largest::<1>(scores, vectors, candidates, range, out),
+                2 => keep_largest::<2>(scores, vectors, candidates, range, out),
+                3 => keep_largest::<3>(scores, vectors, candidates, range, out),
+                _ => keep_largest::<4>(scores, vectors, candidates, range, out),
             };
         }
     }
@@ -170,10 +174,11 @@ fn group_maxima(scores: &[f32]) -> [__m512; 4] {
 /// A threshold that a little more than `k` scores are likely to reach.
 ///
 /// Sorted lane by lane, the four registers hold the maxima of ranks around 8, 24, 40 and 56 of 64;
-/// what lies at rank `9/8 k + 2` is read between their means. A wrong guess costs time only.
+/// what lies at rank `9/8 k + 2` is read between their means. A wrong guess costs time only. With it
+/// comes the key of the largest score.
 #[inline]
 #[target_feature(enable = "avx512f,avx512dq")]
-fn likely_threshold([a, b, c, d]: [__m512; 4], k: usize) -> f32 {
+fn likely_threshold([a, b, c, d]: [__m512; 4], k: usize) -> (f32, i32) {
     let (ab, ba) = (_mm512_max_ps(a, b), _mm512_min_ps(a, b));
     let (cd, dc) = (_mm512_max_ps(c, d), _mm512_min_ps(c, d));
     let (first, inner) = (_mm512_max_ps(ab, cd), _mm512_min_ps(ab, cd));
@@ -186,7 +191,8 @@ fn likely_threshold([a, b, c, d]: [__m512; 4], k: usize) -> f32 {
         _ => (third, fourth, (rank - 40.0) / 16.0),
     };
     let step = _mm512_mul_ps(_mm512_set1_ps(place), _mm512_sub_ps(lower, upper));
-    _mm512_reduce_add_ps(_mm512_add_ps(upper, step)) / 16.0
+    let threshold = _mm512_reduce_add_ps(_mm512_add_ps(upper, step)) / 16.0;
+    (threshold, _mm512_reduce_max_epi32(keys_of(first)))
 }
 
 /// The `out.len()` largest of up to 64 candidates: each one's rank is the number of larger ones,
@@ -197,27 +203,19 @@ fn keep_largest<const VECTORS: usize>(
     scores: &[f32],
     places: &[[u32; 16]],
     candidates: usize,
-    threshold: i32,
+    range: (i32, i32),
     out: &mut [u32],
 ) -> Result<(), usize> {
     let mut keys = [_mm512_set1_epi32(i32::MIN); VECTORS];
     let mut not_a_number = 0;
-    for vector in 0..VECTORS {
-        let lanes = (candidates - vector * 16).min(16);
-        let inside = ((1u32 << lanes) - 1) as __mmask16;
-        let values = gather(scores, &places[vector], inside);
-        not_a_number |= _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(values, values);
-        keys[vector] = _mm512_mask_mov_epi32(keys[vector], inside, keys_of(values));
+    for (vector, (keys, places)) in keys.iter_mut().zip(places).enumerate() {
+        let (found, bad) = gather(scores, places, candidates - vector * 16);
+        (*keys, not_a_number) = (found, not_a_number | bad);
     }
     if not_a_number != 0 {
         return Err(first_nan(scores));
     }
     let k = out.len();
-    let mut most = keys[0];
-    for &more in &keys[1..] {
-        most = _mm512_max_epi32(most, more);
-    }
-    let range = (threshold, _mm512_reduce_max_epi32(most));
     let (threshold, count) = narrow(range, k, Effort::Exact, |tried| {
         let limit = _mm512_set1_epi32(tried);
         let mut count = 0;
@@ -259,17 +257,35 @@ fn keep_at_least(keys: &[i32], threshold: i32, places: &[u32], out: &mut [u32]) 
     keep_vectors(keys.iter().map(|keys| load_keys(keys)).zip(places), threshold, out);
 }
 
-/// The scores at the places of the mask.
+/// Keys of the scores at the first `left` places, at most 16, then `i32::MIN`; and which are NaN.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn gather(scores: &[f32], places: &[u32; 16], inside: __mmask16) -> __m512 {
+fn gather(scores: &[f32], places: &[u32; 16], left: usize) -> (__m512i, __mmask16) {
+    let inside = ((1u32 << left.min(16)) - 1) as __mmask16;
     // SAFETY: the array is 64 bytes long and the load needs no alignment.
     let from = unsafe { _mm512_loadu_si512(places.as_ptr().cast()) };
     let length = _mm512_set1_epi32(scores.len() as i32);
     let within = _mm512_mask_cmplt_epu32_mask(inside, from, length);
     assert_eq!(within, inside, "every place is one of the scores");
     // SAFETY: only lanes of `inside` are read, and their places lie within `scores` (just checked).
-    unsafe { _mm512_mask_i32gather_ps::<4>(_mm512_setzero_ps(), inside, from, scores.as_ptr()) }
+    let values = unsafe {
+        _mm512_mask_i32gather_ps::<4>(_mm512_setzero_ps(), inside, from, scores.as_ptr())
+    };
+    let bad = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(values, values);
+    (_mm512_mask_mov_epi32(_mm512_set1_epi32(i32::MIN), inside, keys_of(values)), bad)
+}
+
+#[target_feature(enable = "avx512f")]
+fn gather_keys(scores: &[f32], places: &[u32], count: usize, keys: &mut [i32]) -> bool {
+    let (places, _) = places.as_chunks::<16>();
+    let (keys, _) = keys.as_chunks_mut::<16>();
+    let mut not_a_number = 0;
+    for (vector, (slot, places)) in keys.iter_mut().zip(places).enumerate() {
+        let (found, bad) = gather(scores, places, count - vector * 16);
+        store_keys(slot, found);
+        not_a_number |= bad;
+    }
+    not_a_number != 0
 }
 
 /// Writes the places of the mask to the front of `out` and returns how many there were.

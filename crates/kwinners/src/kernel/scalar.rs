@@ -7,7 +7,7 @@ use super::tiles::{BLOCK, BlockedRows, CHUNK, Delta, Factors, Pair, TILE_UNITS};
 pub(super) static TABLE: Table =
     Table { name: "scalar", overlaps, select, scores, add_tile_rows, update_tile };
 
-static STEPS: Steps = Steps { group_maxima, kth_key, places_at_least, keep_at_least };
+static STEPS: Steps = Steps { group_maxima, kth_key, places_at_least, gather_keys, keep_at_least };
 
 fn select(scores: &[f32], scratch: &mut SelectScratch, out: &mut [u32]) -> Result<(), usize> {
     super::select::select(&STEPS, scores, scratch, out)
@@ -43,6 +43,18 @@ fn places_at_least(scores: &[f32], threshold: f32, places: &mut [u32]) -> usize 
         count += usize::from(score >= threshold || score.is_nan());
     }
     count
+}
+
+pub(super) fn gather_keys(scores: &[f32], places: &[u32], count: usize, keys: &mut [i32]) -> bool {
+    let (keys, filling) = keys.split_at_mut(count);
+    filling.fill(i32::MIN);
+    let mut any_nan = false;
+    for (slot, &place) in keys.iter_mut().zip(places) {
+        let score = scores[place as usize];
+        any_nan |= score.is_nan();
+        *slot = key(score + 0.0); // -0.0 + 0.0 = 0.0
+    }
+    any_nan
 }
 
 pub(super) fn keep_at_least(keys: &[i32], threshold: i32, places: &[u32], out: &mut [u32]) {

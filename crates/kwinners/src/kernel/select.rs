@@ -25,6 +25,10 @@ pub(super) struct Steps {
     /// Writes the places of the scores that are not below `threshold`, NaN among them, to the front
     /// of `places`, which has 64 more places than there are scores; returns how many there are.
     pub(super) places_at_least: fn(scores: &[f32], threshold: f32, places: &mut [u32]) -> usize,
+    /// Writes the keys of the scores at the first `count` of `places`, and `i32::MIN` to the rest of
+    /// `keys`, which is as long as `places`: a multiple of 16. True if one is NaN.
+    pub(super) gather_keys:
+        fn(scores: &[f32], places: &[u32], count: usize, keys: &mut [i32]) -> bool,
     /// Writes the places of all keys that reach the threshold to `out`, which they fill just so;
     /// `keys` as for `kth_key`, `places` at least as long.
     pub(super) keep_at_least: fn(keys: &[i32], threshold: i32, places: &[u32], out: &mut [u32]),
@@ -91,7 +95,7 @@ pub(super) fn select(
     let padded = candidates.next_multiple_of(LANES);
     scratch.make_room(n, padded);
     let (keys, places) = (&mut scratch.keys[..padded], &scratch.places[..padded]);
-    if gather_keys(scores, &places[..candidates], keys) {
+    if (steps.gather_keys)(scores, places, candidates, keys) {
         return Err(first_nan(scores));
     }
     let (threshold, count) = (steps.kth_key)(keys, k, Effort::Exact);
@@ -112,19 +116,6 @@ pub(super) fn groups_for(n: usize, k: usize) -> usize {
 #[cold]
 pub(super) fn first_nan(scores: &[f32]) -> usize {
     scores.iter().position(|score| score.is_nan()).unwrap_or(0)
-}
-
-/// Keys of the scores at `places`, then `i32::MIN`. True if one is NaN.
-fn gather_keys(scores: &[f32], places: &[u32], keys: &mut [i32]) -> bool {
-    let (keys, filling) = keys.split_at_mut(places.len());
-    filling.fill(i32::MIN);
-    let mut any_nan = false;
-    for (slot, &place) in keys.iter_mut().zip(places) {
-        let score = scores[place as usize];
-        any_nan |= score.is_nan();
-        *slot = key(score + 0.0); // -0.0 + 0.0 = 0.0
-    }
-    any_nan
 }
 
 /// The places of all keys above the threshold, and as many of the first ones on it as `out` has room
