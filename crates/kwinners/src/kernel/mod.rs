@@ -3,7 +3,7 @@
 //! [`scalar`] is the meaning of every kernel; `avx2` and `avx512` do the same, faster. All three
 //! add in the same order, and a product is always added without rounding in between (a fused
 //! multiply-add, which the scalar code asks for by name), so **they agree to the bit**: a model
-//! trained on one machine has the same bytes on another.
+//! has the same bytes whichever table trained it.
 //!
 //! This is the only room with `unsafe`. Dense products are the `gemm` crate's work
 //! ([`product`]); they may differ in the last bit between CPUs, not between thread counts.
