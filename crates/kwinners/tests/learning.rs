@@ -1,8 +1,8 @@
 //! Laws of encoders and of the fit loop, through the public surface.
 
 use kwinners::encoder::{
-    Boosting, Decoder, Encoder, Learner, Model, RandomProjection, RandomProjectionSettings, Tied,
-    TiedSettings,
+    Boosting, Decoder, Encoder, Learner, Model, Projection, RandomProjection,
+    RandomProjectionSettings, Selection, Tied, TiedSettings,
 };
 use kwinners::file::{self, About, Checkpoint, SavedModel};
 use kwinners::train::{Control, Position, StopReason, fit};
@@ -215,6 +215,35 @@ fn bad_input_is_an_error_and_changes_nothing() {
     assert!(Tied::new(TiedSettings { winners: 51, ..small_tied() }, data.rows()).is_err());
     let few = RandomProjectionSettings { inputs_a_unit: 11, ..Default::default() };
     assert!(RandomProjection::new(few, data.rows()).is_err());
+}
+
+/// One winner in each block, the best of it, whatever the other blocks do.
+#[test]
+fn blocks_have_one_winner_each() {
+    let data = images(60, 20, 9);
+    let chosen = |selection| RandomProjectionSettings {
+        units: 60,
+        winners: 6,
+        selection,
+        projection: Projection::Gaussian,
+        ..Default::default()
+    };
+    let encode = |selection| {
+        RandomProjection::new(chosen(selection), data.rows()).unwrap().encode(data.rows()).unwrap()
+    };
+    let (blocks, global) = (encode(Selection::Blocks), encode(Selection::Global));
+    for (code, best) in blocks.iter().zip(global.iter()) {
+        let of_block: Vec<u32> = code.indices().iter().map(|unit| unit / 10).collect();
+        assert_eq!(of_block, [0, 1, 2, 3, 4, 5]);
+        // The best unit of all is the best of its block; so is the first global winner of a block
+        // that has only one.
+        let lonely = best.indices().iter().filter(|unit| {
+            best.indices().iter().filter(|other| *other / 10 == *unit / 10).count() == 1
+        });
+        lonely.for_each(|unit| assert!(code.contains(*unit)));
+    }
+    let uneven = RandomProjectionSettings { winners: 7, ..chosen(Selection::Blocks) };
+    assert!(RandomProjection::new(uneven, data.rows()).is_err());
 }
 
 #[test]

@@ -11,7 +11,7 @@ mod weights;
 
 pub use model::{Model, Schedule, SettingHelp};
 pub(crate) use random_projection::RandomProjectionState;
-pub use random_projection::{Projection, RandomProjection, RandomProjectionSettings};
+pub use random_projection::{Projection, RandomProjection, RandomProjectionSettings, Selection};
 pub use scaling::InputScaling;
 pub(crate) use tied::TiedState;
 pub use tied::{Boosting, Tied, TiedSettings};

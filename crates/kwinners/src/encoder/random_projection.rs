@@ -27,6 +27,16 @@ choice! {
     }
 }
 
+choice! {
+    /// Among which units the winners are picked.
+    Selection {
+        /// The `k` best of all `n`.
+        Global = "global",
+        /// The best of each of `k` blocks of `n / k` units: a winner-take-all code.
+        Blocks = "blocks",
+    }
+}
+
 settings! {
     /// Settings of a [`RandomProjection`].
     RandomProjectionSettings {
@@ -40,6 +50,8 @@ settings! {
         projection: Projection = Projection::Sparse,
         /// Inputs that a unit of a sparse projection sums; 0 means a tenth of them.
         inputs_a_unit: usize = 0,
+        /// Winners: the best of all units (global), or the best of each of k equal blocks (blocks).
+        selection: Selection = Selection::Global,
         /// What is done to inputs: raw, centred or standardised.
         input: InputScaling = InputScaling::Centred,
     }
@@ -48,7 +60,8 @@ settings! {
 /// `scores = W x`, the `k` best are the code; `W`, `(n, width)`, is random and stays so.
 ///
 /// Sparse is the fly's olfactory hash: Dasgupta, Stevens and Navlakha, "A neural algorithm for a
-/// fundamental computing problem", Science 358, 2017. Cost: `O(n · width)` a row, less the inputs
+/// fundamental computing problem", Science 358, 2017. One winner a block is the winner-take-all hash
+/// of Yagnik et al., "The power of comparative reasoning", ICCV 2011. Cost: `O(n · width)` a row, less the inputs
 /// that are 0 if they are not centred.
 ///
 /// ```
@@ -94,7 +107,7 @@ impl RandomProjection {
     /// If a setting is out of range, or `rows` hold NaN or infinity.
     pub fn new(settings: RandomProjectionSettings, rows: Rows<'_>) -> Result<Self> {
         rows.check_finite("training inputs")?;
-        KWinners::new(settings.units, settings.winners)?;
+        check(&settings)?;
         let scaling = Scaling::learn(settings.input, rows)?;
         let weights = draw(&settings, rows.width())?;
         let (mean, factor) = (scaling.mean().to_vec(), scaling.factor().to_vec());
@@ -109,6 +122,7 @@ impl RandomProjection {
         settings: RandomProjectionSettings,
         state: RandomProjectionState,
     ) -> Result<Self> {
+        check(&settings)?;
         let rows = Rows::new(&state.weights, state.width)?;
         if rows.len() != settings.units {
             return Err(Error::shape("weights", format!("{} units", settings.units), rows.len()));
@@ -185,7 +199,10 @@ impl RandomProjection {
         let mut scratch = SelectScratch::default();
         for (row, slots) in winners.chunks_exact_mut(self.settings.winners).enumerate() {
             let scores = &scores[row * stride..][..self.settings.units];
-            self.k_winners.pick(row, scores, &mut scratch, slots)?;
+            match self.settings.selection {
+                Selection::Global => self.k_winners.pick(row, scores, &mut scratch, slots)?,
+                Selection::Blocks => self.k_winners.pick_of_blocks(row, scores, slots)?,
+            }
         }
         Ok(winners)
     }
@@ -219,6 +236,16 @@ impl Encoder for RandomProjection {
         winners.iter().for_each(|winners| codes.extend_trusted(self.settings.winners, winners));
         Ok(())
     }
+}
+
+fn check(settings: &RandomProjectionSettings) -> Result<()> {
+    KWinners::new(settings.units, settings.winners)?;
+    let even = settings.units.is_multiple_of(settings.winners);
+    if settings.selection == Selection::Blocks && !even {
+        let expected = format!("a divisor of {} units, for blocks of equal size", settings.units);
+        return Err(Error::setting("winners", expected, settings.winners));
+    }
+    Ok(())
 }
 
 /// The weights of `settings`, row-major, `(n, width)`; each unit draws from a stream of its own.

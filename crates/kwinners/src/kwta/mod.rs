@@ -98,4 +98,25 @@ impl KWinners {
             value: f32::NAN,
         })
     }
+
+    /// Writes the best unit of each of `k` blocks of `n / k` scores to `out`, `(k,)`; equal scores go
+    /// to the lowest index. `n` must be a multiple of `k`.
+    pub(crate) fn pick_of_blocks(&self, row: usize, scores: &[f32], out: &mut [u32]) -> Result<()> {
+        let size = self.units / self.winners;
+        for (block, (slot, scores)) in out.iter_mut().zip(scores.chunks_exact(size)).enumerate() {
+            let mut best = 0;
+            for (place, score) in scores.iter().enumerate() {
+                if score.is_nan() {
+                    let column = block * size + place;
+                    let what = "scores".to_owned();
+                    return Err(Error::NotFinite { what, row, column, value: *score });
+                }
+                if *score > scores[best] {
+                    best = place;
+                }
+            }
+            *slot = (block * size + best) as u32;
+        }
+        Ok(())
+    }
 }
