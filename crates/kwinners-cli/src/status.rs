@@ -34,7 +34,10 @@ fn number(error: &anyhow::Error) -> u8 {
     }
     match error.downcast_ref::<kwinners::Error>() {
         Some(kwinners::Error::Io { source, .. }) => match source.kind() {
-            ErrorKind::NotFound | ErrorKind::IsADirectory | ErrorKind::NotADirectory => 2,
+            ErrorKind::NotFound
+            | ErrorKind::AlreadyExists
+            | ErrorKind::IsADirectory
+            | ErrorKind::NotADirectory => 2,
             _ => 1,
         },
         Some(_) => 2,
