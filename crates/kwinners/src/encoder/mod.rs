@@ -16,6 +16,8 @@ pub use scaling::InputScaling;
 pub(crate) use tied::TiedState;
 pub use tied::{Boosting, Tied, TiedSettings};
 
+use rayon::prelude::*;
+
 use crate::error::{Error, Result};
 use crate::rows::Rows;
 use crate::sdr::SdrBatch;
@@ -66,14 +68,27 @@ pub trait Decoder {
     fn decode(&self, codes: &SdrBatch) -> Result<Vec<f32>>;
 }
 
-/// The checks that every encoder makes before it encodes.
-fn check_encode(encoder: &dyn Encoder, rows: Rows<'_>, codes: &SdrBatch) -> Result<()> {
+/// Rows that one task encodes or decodes; fixed, so that results don't depend on threads.
+const ROWS_A_TASK: usize = 128;
+
+/// What [`Encoder::encode_into`] is for an encoder that can give the winners of a block of rows,
+/// `(len, k)`: the checks, then block after block on all cores.
+fn encode_in_blocks(
+    encoder: &dyn Encoder,
+    rows: Rows<'_>,
+    codes: &mut SdrBatch,
+    winners_of: impl Fn(Rows<'_>) -> Result<Vec<u32>> + Sync,
+) -> Result<()> {
     rows.check_width("inputs to encode", encoder.input_width())?;
     rows.check_finite("inputs to encode")?;
     if codes.units() != encoder.units() {
         let expected = format!("a batch of {} units", encoder.units());
         return Err(Error::shape("codes to append to", expected, codes.units()));
     }
+    let blocks: Vec<Rows<'_>> = rows.blocks(ROWS_A_TASK).collect();
+    let winners: Vec<Vec<u32>> =
+        blocks.par_iter().map(|rows| winners_of(*rows)).collect::<Result<_>>()?;
+    winners.iter().for_each(|winners| codes.extend_trusted(encoder.winners(), winners));
     Ok(())
 }
 

@@ -1,7 +1,5 @@
 //! Random projections: the untrained baseline that every learner has to beat.
 
-use rayon::prelude::*;
-
 use super::Encoder;
 use super::scaling::{InputScaling, Scaling};
 use super::settings::{choice, settings};
@@ -13,9 +11,6 @@ use crate::kwta::KWinners;
 use crate::rng::Rng;
 use crate::rows::Rows;
 use crate::sdr::SdrBatch;
-
-/// Rows that one task encodes; fixed, so that results don't depend on threads.
-const ROWS_A_TASK: usize = 128;
 
 choice! {
     /// How the random weights are drawn.
@@ -229,12 +224,7 @@ impl Encoder for RandomProjection {
     }
 
     fn encode_into(&self, rows: Rows<'_>, codes: &mut SdrBatch) -> Result<()> {
-        super::check_encode(self, rows, codes)?;
-        let blocks: Vec<Rows<'_>> = rows.blocks(ROWS_A_TASK).collect();
-        let winners: Vec<Vec<u32>> =
-            blocks.par_iter().map(|rows| self.encode_block(*rows)).collect::<Result<_>>()?;
-        winners.iter().for_each(|winners| codes.extend_trusted(self.settings.winners, winners));
-        Ok(())
+        super::encode_in_blocks(self, rows, codes, |block| self.encode_block(block))
     }
 }
 

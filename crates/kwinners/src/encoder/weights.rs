@@ -1,8 +1,8 @@
 //! A weight matrix cut into tiles, shared by every encoder that scores inputs against units.
 
 use crate::error::{Error, Result};
+use crate::kernel;
 use crate::kernel::tiles::{BLOCK, BlockedRows, CHUNK, Pair, TILE_UNITS};
-use crate::kernel::{self};
 use crate::rows::Rows;
 
 /// Weights of `units` units over `width` inputs, laid out as [`crate::kernel::tiles`] says.

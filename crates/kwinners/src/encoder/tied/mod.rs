@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use super::scaling::{InputScaling, Scaling};
 use super::settings::{choice, settings};
 use super::weights::{ByTile, UnitWeights};
-use super::{Decoder, Encoder};
+use super::{Decoder, Encoder, ROWS_A_TASK};
 use crate::error::{Error, Result};
 use crate::kernel::SelectScratch;
 use crate::kernel::tiles::BlockedRows;
@@ -20,8 +20,6 @@ use crate::rows::Rows;
 use crate::sdr::SdrBatch;
 use learn::Workspace;
 
-/// Rows that one task encodes or decodes; fixed, so that results don't depend on threads.
-const ROWS_A_TASK: usize = 128;
 /// Samples after which the balance has brought every unit into use on all data tried.
 const ENOUGH_SAMPLES: usize = 300_000;
 const FEWEST_EPOCHS: usize = 5;
@@ -226,15 +224,11 @@ impl Tied {
 
     /// Ranks one row of scores the way this encoder does while learning or after.
     fn rank(&self, scores: &mut [f32], learning: bool) {
-        match self.settings.boosting {
-            Boosting::Balance => self.balance.apply(scores),
-            Boosting::None => {}
-            Boosting::Additive | Boosting::Multiplicative => {
-                if learning || self.settings.boost_when_encoding {
-                    let target = self.settings.winners as f32 / self.settings.units as f32;
-                    self.boost().apply(scores, &self.duty, target);
-                }
-            }
+        if self.settings.boosting == Boosting::Balance {
+            self.balance.apply(scores);
+        } else if learning || self.settings.boost_when_encoding {
+            let target = self.settings.winners as f32 / self.settings.units as f32;
+            self.boost().apply(scores, &self.duty, target);
         }
     }
 
@@ -291,12 +285,7 @@ impl Encoder for Tied {
     }
 
     fn encode_into(&self, rows: Rows<'_>, codes: &mut SdrBatch) -> Result<()> {
-        super::check_encode(self, rows, codes)?;
-        let blocks: Vec<Rows<'_>> = rows.blocks(ROWS_A_TASK).collect();
-        let winners: Vec<Vec<u32>> =
-            blocks.par_iter().map(|rows| self.encode_block(*rows)).collect::<Result<_>>()?;
-        winners.iter().for_each(|winners| codes.extend_trusted(self.settings.winners, winners));
-        Ok(())
+        super::encode_in_blocks(self, rows, codes, |block| self.encode_block(block))
     }
 }
 
