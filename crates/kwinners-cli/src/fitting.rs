@@ -91,7 +91,7 @@ struct Meter {
 
 impl Meter {
     fn new(output: &Output, model: &Model, data: &Dataset, from: Position) -> Self {
-        let all = (model.schedule().epochs * data.len()) as u64;
+        let all = model.schedule().samples(data.len());
         let start = (from.epoch * data.len() + from.sample) as u64;
         let bar = output.progress(&format!("fit {}", model.kind()), all, Counts::Samples);
         bar.set_position(start);

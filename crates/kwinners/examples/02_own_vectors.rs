@@ -37,7 +37,7 @@ fn main() -> kwinners::Result<()> {
 
     // Saved and loaded to the bit, or refused.
     let path = std::env::temp_dir().join(format!("kwinners-example-{}.kw", std::process::id()));
-    let model = Model::RandomProjection(projection);
+    let model = Model::from(projection);
     save_model(&path, &SavedModel { model, about: About::default(), checkpoint: None })?;
     let loaded = load_model(&path)?.model;
     assert_eq!(loaded.encoder().encode(rows)?, codes);

@@ -1,4 +1,4 @@
-//! Borrowed batches of input vectors.
+//! Borrowed batches of input vectors, and how a vector can be laid out as an image.
 
 use crate::error::{Error, Result};
 
@@ -111,6 +111,17 @@ impl<'a> Rows<'a> {
         let expected = format!("rows of {expected} values");
         Err(Error::shape(what, expected, format!("rows of {} values", self.width)))
     }
+}
+
+/// Layout of a row as an image: `channels` planes of `height` rows of `width` pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImageShape {
+    /// Pixels from left to right.
+    pub width: usize,
+    /// Pixels from top to bottom.
+    pub height: usize,
+    /// Planes: 1 for grey, 3 for red, green, blue.
+    pub channels: usize,
 }
 
 impl<'a> IntoIterator for &Rows<'a> {

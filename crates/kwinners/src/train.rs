@@ -1,7 +1,7 @@
 //! The fit loop: data in a seeded order through a learner, a closure watching every step.
 
 use crate::data::Dataset;
-use crate::encoder::{Model, Step};
+use crate::encoder::{Model, Schedule, Step};
 use crate::error::{Error, Result};
 use crate::rng::Rng;
 use crate::rows::Rows;
@@ -80,7 +80,7 @@ pub fn fit(
     }
     let mut here = position;
     let mut batch = Batch::default();
-    while here.epoch < schedule.epochs {
+    while !schedule.ends_at(here, data.len()) {
         let order = order_of_epoch(schedule.seed, here.epoch, data.len());
         while here.sample < order.len() {
             let end = (here.sample + schedule.batch).min(order.len());
@@ -93,10 +93,11 @@ pub fn fit(
             if here.sample == order.len() {
                 here = Position { epoch: here.epoch + 1, sample: 0 };
             }
-            if watch(&step, model, here) == Control::Stop {
-                let finished = here.epoch == schedule.epochs;
-                let reason = if finished { StopReason::Finished } else { StopReason::Asked };
-                return Ok((reason, here));
+            let finished = schedule.ends_at(here, data.len());
+            match (watch(&step, model, here), finished) {
+                (_, true) => return Ok((StopReason::Finished, here)),
+                (Control::Stop, false) => return Ok((StopReason::Asked, here)),
+                (Control::Continue, false) => {}
             }
             if here.sample == 0 {
                 break;
@@ -104,6 +105,32 @@ pub fn fit(
         }
     }
     Ok((StopReason::Finished, here))
+}
+
+impl Schedule {
+    /// Samples that a whole fit to `len` rows shows, repeats counted.
+    pub fn samples(&self, len: usize) -> u64 {
+        let all = (self.epochs * len) as u64;
+        let Some(steps) = self.steps else { return all };
+        let (epochs, rest) = (steps / self.steps_an_epoch(len), steps % self.steps_an_epoch(len));
+        all.min(epochs * len as u64 + rest * self.batch as u64)
+    }
+
+    /// Steps of a whole fit to `len` rows.
+    pub fn all_steps(&self, len: usize) -> u64 {
+        let all = self.epochs as u64 * self.steps_an_epoch(len);
+        self.steps.map_or(all, |steps| steps.min(all))
+    }
+
+    fn steps_an_epoch(&self, len: usize) -> u64 {
+        len.div_ceil(self.batch).max(1) as u64
+    }
+
+    /// Whether all steps are done at `here`, a position in `len` samples.
+    fn ends_at(&self, here: Position, len: usize) -> bool {
+        let within = here.sample.div_ceil(self.batch) as u64;
+        here.epoch as u64 * self.steps_an_epoch(len) + within >= self.all_steps(len)
+    }
 }
 
 /// The order in which epoch `epoch` sees `len` samples. Stream 0 of the seed draws first weights.

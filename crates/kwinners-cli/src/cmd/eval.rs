@@ -137,7 +137,7 @@ impl Task<'_> {
     ) -> anyhow::Result<(Model, Option<f64>)> {
         let own = like.settings().into_iter().map(|(key, value)| (key.to_owned(), value));
         let settings: Vec<_> = own.chain([("seed".to_owned(), seed.to_string())]).collect();
-        let mut model = Model::new(like.kind(), &settings, self.train.rows())?;
+        let mut model = Model::new(like.kind(), &settings, self.train.inputs())?;
         let from = Position::default();
         let fitted = fitting::fit(
             output,

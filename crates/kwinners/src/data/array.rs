@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use half::f16;
 
-use super::dataset::{Dataset, ImageShape};
+use super::dataset::Dataset;
 use crate::error::{Error, Result};
+use crate::rows::ImageShape;
 
 /// The type of the numbers of an [`Array`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

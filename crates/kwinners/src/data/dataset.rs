@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
+use crate::encoder::Inputs;
 use crate::error::{Error, Result};
-use crate::rows::Rows;
+use crate::rows::{ImageShape, Rows};
 
 /// A data set in memory: input vectors and, where known, labels, texts and the shape of an image.
 ///
@@ -33,17 +34,6 @@ pub struct Dataset {
     pub classes: Vec<String>,
     /// One text a row, such as the word or the sentence that the row stands for.
     pub texts: Option<Vec<String>>,
-}
-
-/// Layout of a row as an image: `channels` planes of `height` rows of `width` pixels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ImageShape {
-    /// Pixels from left to right.
-    pub width: usize,
-    /// Pixels from top to bottom.
-    pub height: usize,
-    /// Planes: 1 for grey, 3 for red, green, blue.
-    pub channels: usize,
 }
 
 impl Dataset {
@@ -209,6 +199,11 @@ impl Dataset {
     /// Values a row.
     pub fn width(&self) -> usize {
         self.width
+    }
+
+    /// All inputs, and how they are laid out: what a new model looks at.
+    pub fn inputs(&self) -> Inputs<'_> {
+        Inputs { rows: self.rows(), image: self.image }
     }
 
     /// All inputs.

@@ -7,11 +7,11 @@
 use std::path::PathBuf;
 
 use super::array::Array;
-use super::dataset::ImageShape;
 use super::input::Input;
 use super::labels::Labels;
 use super::load::Loaded;
 use crate::error::Result;
+use crate::rows::ImageShape;
 
 static PACKED: &[u8] = include_bytes!("digits.bin.gz");
 

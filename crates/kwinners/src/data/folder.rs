@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use image::{DynamicImage, ImageReader};
 
 use super::array::to_planes;
-use super::dataset::{Dataset, ImageShape};
+use super::dataset::Dataset;
 use super::input::extension;
 use super::spec::RowRange;
 use crate::error::{Error, Result};
+use crate::rows::ImageShape;
 
 /// An image must fit into this many bytes when unpacked.
 const IMAGE_LIMIT_BYTES: u64 = 256 << 20;

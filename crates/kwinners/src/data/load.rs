@@ -4,7 +4,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use super::array::Array;
-use super::dataset::{Dataset, ImageShape};
+use super::dataset::Dataset;
 use super::input::extension;
 use super::labels::Labels;
 use super::npz::Npz;
@@ -12,6 +12,7 @@ use super::records::{self, CIFAR_IMAGE};
 use super::spec::{RowRange, Source, Spec};
 use super::{folder, idx, known, npy, table};
 use crate::error::{Error, Result};
+use crate::rows::ImageShape;
 
 /// The folders in which known data sets are looked for, in this order.
 ///

@@ -44,8 +44,9 @@ mod records;
 mod spec;
 mod table;
 
+pub use crate::rows::ImageShape;
 pub use codes::{CodeFormat, read_codes, write_codes};
-pub use dataset::{Dataset, ImageShape};
+pub use dataset::Dataset;
 pub use known::{KnownSet, known};
 pub use load::{DataDirs, load};
 pub use npy::write_npy;

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use super::array::Array;
-use super::dataset::ImageShape;
 use super::input::Input;
 use super::labels::Labels;
 use crate::error::{Error, Result};
+use crate::rows::ImageShape;
 
 /// How a CIFAR-10 row lies: a red, a green and a blue plane of 32 rows of 32 pixels.
 pub(crate) const CIFAR_IMAGE: ImageShape = ImageShape { width: 32, height: 32, channels: 3 };

@@ -6,14 +6,15 @@ mod model;
 mod random_projection;
 mod scaling;
 mod settings;
+mod state;
 mod tied;
 mod weights;
 
-pub use model::{Model, Schedule, SettingHelp};
-pub(crate) use random_projection::RandomProjectionState;
+pub(crate) use model::Kind;
+pub use model::{Inputs, Model, Schedule, SettingHelp};
 pub use random_projection::{Projection, RandomProjection, RandomProjectionSettings, Selection};
 pub use scaling::InputScaling;
-pub(crate) use tied::TiedState;
+pub(crate) use state::State;
 pub use tied::{Boosting, Tied, TiedSettings};
 
 use rayon::prelude::*;
@@ -104,4 +105,7 @@ pub struct Step {
     pub samples: u64,
     /// Mean loss of the step's samples; for reconstructing learners the mean squared error a value.
     pub loss: f64,
+    /// Units that have not won lately, where the learner keeps count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dead_units: Option<usize>,
 }

@@ -1,19 +1,10 @@
 //! The closed set of everything that a model file can hold.
 
-use super::{Decoder, Encoder, Learner, RandomProjection, RandomProjectionSettings};
-use super::{Tied, TiedSettings};
+use super::state::State;
+use super::{Decoder, Encoder, Learner};
+use super::{RandomProjection, RandomProjectionSettings, Tied, TiedSettings};
 use crate::error::{Error, Result};
-use crate::rows::Rows;
-
-/// Any encoder of this library, by kind.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum Model {
-    /// `random-projection`.
-    RandomProjection(RandomProjection),
-    /// `tied`. Boxed: it is much the larger.
-    Tied(Box<Tied>),
-}
+use crate::rows::{ImageShape, Rows};
 
 /// One setting of a kind: name, default, meaning.
 pub type SettingHelp = (&'static str, String, &'static str);
@@ -25,98 +16,162 @@ pub struct Schedule {
     pub epochs: usize,
     /// Samples a step.
     pub batch: usize,
+    /// Steps after which the fit ends, even within an epoch; `None` for no such end.
+    pub steps: Option<u64>,
     /// Seed of the order of the samples.
     pub seed: u64,
 }
 
+/// Inputs that a new model looks at: for its width, its scaling, its first weights.
+#[derive(Clone, Copy, Debug)]
+pub struct Inputs<'a> {
+    /// `(len, width)`.
+    pub rows: Rows<'a>,
+    /// How a row is laid out as an image, where it is one.
+    pub image: Option<ImageShape>,
+}
+
+impl<'a> From<Rows<'a>> for Inputs<'a> {
+    fn from(rows: Rows<'a>) -> Self {
+        Self { rows, image: None }
+    }
+}
+
+/// What every kind of [`Model`] can tell of itself; encoding, learning and decoding are the public
+/// traits' matter.
+pub(crate) trait Kind: Encoder {
+    fn learner(&mut self) -> Option<&mut dyn Learner> {
+        None
+    }
+    fn decoder(&self) -> Option<&dyn Decoder> {
+        None
+    }
+    fn setting_list(&self) -> Vec<(&'static str, String)>;
+    fn schedule(&self) -> Schedule;
+    /// The weights of one unit, `(input_width,)`.
+    fn filter(&self, unit: usize) -> Vec<f32>;
+    /// What a file has to keep besides the settings.
+    fn state(&self) -> State;
+}
+
+/// Declares the kinds: each a type with `new(settings, inputs)` and `from_state(settings, state)`.
+macro_rules! kinds {
+    ($($name:literal => $kind:ident, $settings:ident;)*) => {
+        /// Any encoder of this library, by kind.
+        #[derive(Clone, Debug)]
+        #[non_exhaustive]
+        pub enum Model {
+            $(#[doc = concat!("`", $name, "`.")] $kind(Box<$kind>),)*
+        }
+
+        impl Model {
+            /// The names of all kinds.
+            pub const KINDS: &[&str] = &[$($name),*];
+
+            /// A new model of `kind` for inputs like `inputs`; settings that are not named keep
+            /// their defaults.
+            ///
+            /// # Errors
+            /// If the kind or a setting is unknown (the nearest known name is offered), or a value
+            /// is out of range.
+            pub fn new<'a>(
+                kind: &str,
+                settings: &[(String, String)],
+                inputs: impl Into<Inputs<'a>>,
+            ) -> Result<Self> {
+                match kind {
+                    $($name => {
+                        let settings = $settings::of_pairs(settings)?;
+                        Ok(Self::from($kind::new(settings, inputs)?))
+                    })*
+                    _ => Err(Error::unknown_name("encoder kind", kind, Self::KINDS)),
+                }
+            }
+
+            /// The model of `kind` that a file holds.
+            pub(crate) fn from_state(
+                kind: &str,
+                settings: &[(String, String)],
+                mut state: State,
+            ) -> Result<Self> {
+                let model = match kind {
+                    $($name => {
+                        let settings = $settings::of_pairs(settings)?;
+                        Self::from($kind::from_state(settings, &mut state)?)
+                    })*
+                    _ => return Err(Error::unknown_name("encoder kind", kind, Self::KINDS)),
+                };
+                state.finish().map(|()| model)
+            }
+
+            /// The settings that a kind has.
+            ///
+            /// # Errors
+            /// If the kind is unknown.
+            pub fn settings_of(kind: &str) -> Result<Vec<SettingHelp>> {
+                match kind {
+                    $($name => Ok($settings::help()),)*
+                    _ => Err(Error::unknown_name("encoder kind", kind, Self::KINDS)),
+                }
+            }
+
+            /// The name of this model's kind.
+            pub fn kind(&self) -> &'static str {
+                match self {
+                    $(Self::$kind(_) => $name,)*
+                }
+            }
+
+            fn inner(&self) -> &dyn Kind {
+                match self {
+                    $(Self::$kind(model) => model.as_ref(),)*
+                }
+            }
+
+            fn inner_mut(&mut self) -> &mut dyn Kind {
+                match self {
+                    $(Self::$kind(model) => model.as_mut(),)*
+                }
+            }
+        }
+
+        $(impl From<$kind> for Model {
+            fn from(model: $kind) -> Self {
+                Self::$kind(Box::new(model))
+            }
+        })*
+    };
+}
+
+kinds! {
+    "random-projection" => RandomProjection, RandomProjectionSettings;
+    "tied" => Tied, TiedSettings;
+}
+
 impl Model {
-    /// The names of all kinds.
-    pub const KINDS: [&'static str; 2] = ["random-projection", "tied"];
-
-    /// A new model of `kind` for inputs like `rows`; settings that are not named keep their defaults.
-    ///
-    /// # Errors
-    /// If the kind or a setting is unknown (the nearest known name is offered), or a value is out
-    /// of range.
-    pub fn new(kind: &str, settings: &[(String, String)], rows: Rows<'_>) -> Result<Self> {
-        match kind {
-            "random-projection" => {
-                let mut chosen = RandomProjectionSettings::default();
-                settings.iter().try_for_each(|(key, value)| chosen.set(key, value))?;
-                Ok(Self::RandomProjection(RandomProjection::new(chosen, rows)?))
-            }
-            "tied" => {
-                let mut chosen = TiedSettings::default();
-                settings.iter().try_for_each(|(key, value)| chosen.set(key, value))?;
-                Ok(Self::Tied(Box::new(Tied::new(chosen, rows)?)))
-            }
-            _ => Err(Error::unknown_name("encoder kind", kind, &Self::KINDS)),
-        }
-    }
-
-    /// The settings that a kind has.
-    ///
-    /// # Errors
-    /// If the kind is unknown.
-    pub fn settings_of(kind: &str) -> Result<Vec<SettingHelp>> {
-        match kind {
-            "random-projection" => Ok(RandomProjectionSettings::help()),
-            "tied" => Ok(TiedSettings::help()),
-            _ => Err(Error::unknown_name("encoder kind", kind, &Self::KINDS)),
-        }
-    }
-
-    /// The name of this model's kind.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::RandomProjection(_) => "random-projection",
-            Self::Tied(_) => "tied",
-        }
-    }
-
     /// The model as an encoder.
     pub fn encoder(&self) -> &dyn Encoder {
-        match self {
-            Self::RandomProjection(model) => model,
-            Self::Tied(model) => model.as_ref(),
-        }
+        self.inner()
     }
 
     /// The model as a learner, if its kind learns.
     pub fn learner(&mut self) -> Option<&mut dyn Learner> {
-        match self {
-            Self::RandomProjection(_) => None,
-            Self::Tied(model) => Some(model.as_mut()),
-        }
+        self.inner_mut().learner()
     }
 
     /// The model as a decoder, if its kind has one.
     pub fn decoder(&self) -> Option<&dyn Decoder> {
-        match self {
-            Self::RandomProjection(_) => None,
-            Self::Tied(model) => Some(model.as_ref()),
-        }
+        self.inner().decoder()
     }
 
     /// All settings as names and texts.
     pub fn settings(&self) -> Vec<(&'static str, String)> {
-        match self {
-            Self::RandomProjection(model) => model.settings().list(),
-            Self::Tied(model) => model.settings().list(),
-        }
+        self.inner().setting_list()
     }
 
     /// How the model is to be fitted; 0 epochs for a kind that does not learn.
     pub fn schedule(&self) -> Schedule {
-        match self {
-            Self::RandomProjection(model) => {
-                Schedule { epochs: 0, batch: 1, seed: model.settings().seed }
-            }
-            Self::Tied(model) => {
-                let settings = model.settings();
-                Schedule { epochs: settings.epochs, batch: settings.batch, seed: settings.seed }
-            }
-        }
+        self.inner().schedule()
     }
 
     /// The weights of one unit, `(input_width,)`.
@@ -124,9 +179,12 @@ impl Model {
     /// # Panics
     /// If there is no such unit.
     pub fn filter(&self, unit: usize) -> Vec<f32> {
-        match self {
-            Self::RandomProjection(model) => model.filter(unit),
-            Self::Tied(model) => model.filter(unit),
-        }
+        assert!(unit < self.inner().units(), "unit {unit} of {}", self.inner().units());
+        self.inner().filter(unit)
+    }
+
+    /// What a file has to keep besides the settings.
+    pub(crate) fn state(&self) -> State {
+        self.inner().state()
     }
 }

@@ -1,9 +1,9 @@
 //! Random projections: the untrained baseline that every learner has to beat.
 
-use super::Encoder;
 use super::scaling::{InputScaling, Scaling};
 use super::settings::{choice, settings};
 use super::weights::UnitWeights;
+use super::{Encoder, Inputs, Kind, Schedule, State};
 use crate::error::{Error, Result};
 use crate::kernel::tiles::BlockedRows;
 use crate::kernel::{SelectScratch, product};
@@ -85,68 +85,52 @@ enum Weights {
     Dense(Vec<f32>),
 }
 
-/// Everything that a file keeps of a [`RandomProjection`] besides its settings.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct RandomProjectionState {
-    pub(crate) width: usize,
-    pub(crate) mean: Vec<f32>,
-    pub(crate) factor: Vec<f32>,
-    /// Row-major, `(n, width)`.
-    pub(crate) weights: Vec<f32>,
-}
-
 impl RandomProjection {
-    /// A projection of inputs like `rows`, from which only the scaling is learned.
+    /// A projection of inputs like `inputs`, from which only the scaling is learned.
     ///
     /// # Errors
-    /// If a setting is out of range, or `rows` hold NaN or infinity.
-    pub fn new(settings: RandomProjectionSettings, rows: Rows<'_>) -> Result<Self> {
+    /// If a setting is out of range, or the inputs hold NaN or infinity.
+    pub fn new<'a>(
+        settings: RandomProjectionSettings,
+        inputs: impl Into<Inputs<'a>>,
+    ) -> Result<Self> {
+        let rows = inputs.into().rows;
         rows.check_finite("training inputs")?;
         check(&settings)?;
         let scaling = Scaling::learn(settings.input, rows)?;
         let weights = draw(&settings, rows.width())?;
-        let (mean, factor) = (scaling.mean().to_vec(), scaling.factor().to_vec());
-        Self::from_state(
-            settings,
-            RandomProjectionState { width: rows.width(), mean, factor, weights },
-        )
+        Self::of_parts(settings, scaling, rows.width(), weights)
     }
 
     /// The projection as it was saved.
     pub(crate) fn from_state(
         settings: RandomProjectionSettings,
-        state: RandomProjectionState,
+        state: &mut State,
     ) -> Result<Self> {
         check(&settings)?;
-        let rows = Rows::new(&state.weights, state.width)?;
+        let width = state.take("width")?;
+        let scaling = Scaling::take_from(state, width)?;
+        Self::of_parts(settings, scaling, width, state.take_array("weights")?)
+    }
+
+    /// `weights` are row-major, `(n, width)`.
+    fn of_parts(
+        settings: RandomProjectionSettings,
+        scaling: Scaling,
+        width: usize,
+        weights: Vec<f32>,
+    ) -> Result<Self> {
+        let rows = Rows::new(&weights, width)?;
         if rows.len() != settings.units {
             return Err(Error::shape("weights", format!("{} units", settings.units), rows.len()));
         }
         rows.check_finite("weights")?;
         let weights = match settings.projection {
             Projection::Sparse => Weights::Sparse(UnitWeights::from_rows(rows)?),
-            Projection::Gaussian => Weights::Dense(state.weights),
+            Projection::Gaussian => Weights::Dense(weights),
         };
-        Ok(Self {
-            k_winners: KWinners::new(settings.units, settings.winners)?,
-            scaling: Scaling::from_parts(state.mean, state.factor, state.width)?,
-            width: state.width,
-            weights,
-            settings,
-        })
-    }
-
-    /// What a file has to keep.
-    pub(crate) fn state(&self) -> RandomProjectionState {
-        RandomProjectionState {
-            width: self.width,
-            mean: self.scaling.mean().to_vec(),
-            factor: self.scaling.factor().to_vec(),
-            weights: match &self.weights {
-                Weights::Sparse(weights) => weights.to_rows(),
-                Weights::Dense(weights) => weights.clone(),
-            },
-        }
+        let k_winners = KWinners::new(settings.units, settings.winners)?;
+        Ok(Self { k_winners, scaling, width, weights, settings })
     }
 
     /// The settings that the projection was made with.
@@ -225,6 +209,31 @@ impl Encoder for RandomProjection {
 
     fn encode_into(&self, rows: Rows<'_>, codes: &mut SdrBatch) -> Result<()> {
         super::encode_in_blocks(self, rows, codes, |block| self.encode_block(block))
+    }
+}
+
+impl Kind for RandomProjection {
+    fn setting_list(&self) -> Vec<(&'static str, String)> {
+        self.settings.list()
+    }
+
+    fn schedule(&self) -> Schedule {
+        Schedule { epochs: 0, batch: 1, steps: None, seed: self.settings.seed }
+    }
+
+    fn filter(&self, unit: usize) -> Vec<f32> {
+        self.filter(unit)
+    }
+
+    fn state(&self) -> State {
+        let mut state = State::default();
+        state.push("width", self.width);
+        self.scaling.push_to(&mut state);
+        match &self.weights {
+            Weights::Sparse(weights) => state.push_array("weights", &weights.to_rows()),
+            Weights::Dense(weights) => state.push_array("weights", weights),
+        }
+        state
     }
 }
 

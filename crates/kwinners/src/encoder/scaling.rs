@@ -1,6 +1,7 @@
 //! Centring and scaling of inputs, learned once and kept in the model.
 
 use super::settings::choice;
+use super::state::State;
 use crate::error::{Error, Result};
 use crate::rows::Rows;
 
@@ -50,8 +51,10 @@ impl Scaling {
         })
     }
 
-    /// A scaling as it was saved: both empty, or one number a value each.
-    pub(crate) fn from_parts(mean: Vec<f32>, factor: Vec<f32>, width: usize) -> Result<Self> {
+    /// The scaling of inputs of `width` that [`Scaling::push_to`] saved: both arrays empty, or one
+    /// number a value each.
+    pub(crate) fn take_from(state: &mut State, width: usize) -> Result<Self> {
+        let (mean, factor) = (state.take_array::<f32>("mean")?, state.take_array::<f32>("factor")?);
         let raw = mean.is_empty() && factor.is_empty();
         let whole = mean.len() == width && factor.len() == width;
         let sound = mean.iter().all(|value| value.is_finite())
@@ -64,12 +67,10 @@ impl Scaling {
         Ok(Self { mean, factor })
     }
 
-    pub(crate) fn mean(&self) -> &[f32] {
-        &self.mean
-    }
-
-    pub(crate) fn factor(&self) -> &[f32] {
-        &self.factor
+    /// What a file has to keep.
+    pub(crate) fn push_to(&self, state: &mut State) {
+        state.push_array("mean", &self.mean);
+        state.push_array("factor", &self.factor);
     }
 
     /// Scales `row` in place.

@@ -57,9 +57,10 @@ macro_rules! choice {
 }
 
 /// Declares the settings of a kind: a struct of public fields with defaults, readable and settable
-/// by name.
+/// by name. Where a kind comes in `recipes`, the first field is a [`choice!`], and setting it gives
+/// all other fields the values of `Self::recipe(choice)`, which the kind writes by hand.
 macro_rules! settings {
-    ($(#[$doc:meta])* $name:ident { $($(#[doc = $about:literal])+ $key:ident: $kind:ty = $default:expr,)* }) => {
+    ($(#[$doc:meta])* $name:ident $(recipes $recipe:ident)? { $($(#[doc = $about:literal])+ $key:ident: $kind:ty = $default:expr,)* }) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq)]
         pub struct $name {
@@ -80,6 +81,10 @@ macro_rules! settings {
             /// value of the setting.
             pub fn set(&mut self, key: &str, text: &str) -> crate::Result<()> {
                 match key {
+                    $(stringify!($recipe) => {
+                        self.$recipe = crate::encoder::settings::parse(key, text)?;
+                        *self = Self::recipe(self.$recipe);
+                    })?
                     $(stringify!($key) => {
                         self.$key = crate::encoder::settings::parse(key, text)?;
                     })*
@@ -89,6 +94,21 @@ macro_rules! settings {
                     }
                 }
                 Ok(())
+            }
+
+            /// The defaults but for `pairs` of names and texts, in any order; a recipe comes first.
+            ///
+            /// # Errors
+            /// As [`Self::set`].
+            pub fn of_pairs(pairs: &[(String, String)]) -> crate::Result<Self> {
+                let recipes: &[&str] = &[$(stringify!($recipe))?];
+                let (first, rest): (Vec<_>, Vec<_>) =
+                    pairs.iter().partition(|(key, _)| recipes.contains(&key.as_str()));
+                let mut settings = Self::default();
+                for (key, text) in first.into_iter().chain(rest) {
+                    settings.set(key, text)?;
+                }
+                Ok(settings)
             }
 
             /// All settings as names and texts; [`Self::set`] of each gives the same settings.

@@ -190,6 +190,11 @@ impl Reader {
         Ok(())
     }
 
+    /// The name of the next section, if there is one.
+    pub(super) fn next_section(&self) -> Option<&str> {
+        self.table.get(self.taken).map(|section| section.name.as_str())
+    }
+
     /// The verified contents of the next section, which must be called `name`.
     pub(super) fn section(&mut self, name: &str) -> Result<Vec<u8>> {
         let Some(section) = self.table.get(self.taken).cloned() else {

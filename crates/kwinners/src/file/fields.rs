@@ -98,6 +98,5 @@ macro_rules! array_section {
         }
     };
 }
-array_section!(f32_bytes, read_f32, f32);
 array_section!(u32_bytes, read_u32, u32);
 array_section!(u64_bytes, read_u64, u64);

@@ -3,10 +3,9 @@
 use std::path::Path;
 
 use super::container::{self, Reader};
-use super::fields::{self, Fields, f32_bytes, read_f32};
+use super::fields::{self, Fields};
 use crate::data::{Dataset, ImageShape};
-use crate::encoder::{Model, RandomProjection, RandomProjectionSettings};
-use crate::encoder::{RandomProjectionState, Tied, TiedSettings, TiedState};
+use crate::encoder::{Model, State};
 use crate::error::Result;
 use crate::train::Position;
 
@@ -63,7 +62,7 @@ impl Checkpoint {
 fn data_crc32(data: &Dataset) -> u32 {
     let mut crc = crc32fast::Hasher::new();
     for row in &data.rows() {
-        crc.update(&f32_bytes(row));
+        row.iter().for_each(|value| crc.update(&value.to_le_bytes()));
     }
     crc.finalize()
 }
@@ -91,30 +90,10 @@ pub fn save_model(path: &Path, saved: &SavedModel) -> Result<()> {
     }
     let mut settings = Fields::default();
     saved.model.settings().iter().for_each(|(key, value)| settings.push(key, value));
-    let arrays = match &saved.model {
-        Model::RandomProjection(model) => {
-            let state = model.state();
-            about.push("width", state.width);
-            vec![("weights", state.weights), ("mean", state.mean), ("factor", state.factor)]
-        }
-        Model::Tied(model) => {
-            let state = model.state();
-            about.push("width", state.width);
-            about.push("samples", state.samples);
-            about.push("steps", state.steps);
-            about.push("duty_samples", state.duty_samples);
-            about.push("spread_bits", state.spread.to_bits());
-            vec![
-                ("weights", state.weights),
-                ("mean", state.mean),
-                ("factor", state.factor),
-                ("duty", state.duty),
-                ("bias", state.bias),
-            ]
-        }
-    };
+    let state = saved.model.state();
+    state.numbers.iter().for_each(|(key, value)| about.push(key, value));
     let mut sections = vec![("about", about.to_bytes()), ("settings", settings.to_bytes())];
-    sections.extend(arrays.into_iter().map(|(name, values)| (name, f32_bytes(&values))));
+    sections.extend(state.arrays.iter().map(|(name, bytes)| (name.as_str(), bytes.clone())));
     container::write(path, &sections)
 }
 
@@ -133,12 +112,14 @@ pub fn load_model(path: &Path) -> Result<SavedModel> {
     let checkpoint = read_checkpoint(&reader, &mut fields)?;
     let bytes = reader.section("settings")?;
     let settings = Fields::parse(&reader, "settings", &bytes)?.into_pairs();
-    let model = match kind.as_str() {
-        "random-projection" => read_random_projection(&mut reader, &mut fields, &settings)?,
-        "tied" => read_tied(&mut reader, &mut fields, &settings)?,
-        _ => return Err(reader.nonsense("about", format!("kind `{kind}` is not known"))),
-    };
-    fields.finish(&reader, "about")?;
+    let mut arrays = Vec::new();
+    while let Some(name) = reader.next_section().map(str::to_owned) {
+        let bytes = reader.section(&name)?;
+        arrays.push((name, bytes));
+    }
+    let state = State { numbers: fields.into_pairs(), arrays };
+    let model = Model::from_state(&kind, &settings, state);
+    let model = model.map_err(|wrong| reader.nonsense("settings", wrong))?;
     reader.finish()?;
     Ok(SavedModel { model, about, checkpoint })
 }
@@ -158,48 +139,4 @@ fn parse_image(reader: &Reader, text: &str) -> Result<ImageShape> {
         Some(&[channels, height, width]) => Ok(ImageShape { width, height, channels }),
         _ => Err(reader.nonsense("about", format!("`image` can't be `{text}`"))),
     }
-}
-
-fn read_random_projection(
-    reader: &mut Reader,
-    about: &mut Fields,
-    settings: &[(String, String)],
-) -> Result<Model> {
-    let mut chosen = RandomProjectionSettings::default();
-    for (key, value) in settings {
-        chosen.set(key, value).map_err(|wrong| reader.nonsense("settings", wrong))?;
-    }
-    let state = RandomProjectionState {
-        width: about.require(reader, "about", "width")?,
-        weights: read_f32(reader, "weights")?,
-        mean: read_f32(reader, "mean")?,
-        factor: read_f32(reader, "factor")?,
-    };
-    let model = RandomProjection::from_state(chosen, state);
-    Ok(Model::RandomProjection(model.map_err(|wrong| reader.nonsense("weights", wrong))?))
-}
-
-fn read_tied(
-    reader: &mut Reader,
-    about: &mut Fields,
-    settings: &[(String, String)],
-) -> Result<Model> {
-    let mut chosen = TiedSettings::default();
-    for (key, value) in settings {
-        chosen.set(key, value).map_err(|wrong| reader.nonsense("settings", wrong))?;
-    }
-    let state = TiedState {
-        width: about.require(reader, "about", "width")?,
-        samples: about.require(reader, "about", "samples")?,
-        steps: about.require(reader, "about", "steps")?,
-        duty_samples: about.require(reader, "about", "duty_samples")?,
-        spread: f32::from_bits(about.require(reader, "about", "spread_bits")?),
-        weights: read_f32(reader, "weights")?,
-        mean: read_f32(reader, "mean")?,
-        factor: read_f32(reader, "factor")?,
-        duty: read_f32(reader, "duty")?,
-        bias: read_f32(reader, "bias")?,
-    };
-    let model = Tied::from_state(chosen, state);
-    Ok(Model::Tied(Box::new(model.map_err(|wrong| reader.nonsense("weights", wrong))?)))
 }

@@ -98,7 +98,7 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
 }
 
 fn tied_model(seed: u64, train: &Dataset) -> kwinners::Result<Model> {
-    Ok(Model::Tied(Box::new(Tied::new(settings(seed), train.rows())?)))
+    Ok(Model::from(Tied::new(settings(seed), train.rows())?))
 }
 
 /// The untrained rival: as many units and winners, random sums of pixels.
@@ -110,7 +110,7 @@ fn judged_projection(
 ) -> anyhow::Result<Report> {
     let TiedSettings { units, winners, .. } = settings(seed);
     let settings = RandomProjectionSettings { units, winners, seed, ..Default::default() };
-    let model = Model::RandomProjection(RandomProjection::new(settings, train.rows())?);
+    let model = Model::from(RandomProjection::new(settings, train.rows())?);
     let encoded = fitting::encode_both(output, &model, train, test)?;
     let parts = [Part::Code, Part::Readout, Part::Separation];
     fitting::judged(output, &model, (train, test), &encoded, (&parts, None))

@@ -71,7 +71,7 @@ pub(crate) fn run(
     let settings = checked_settings(kind, &arguments.settings)?;
     super::check_output(out, "the model", &["kw"])?;
     let data = super::load(spec, shared)?;
-    let mut model = Model::new(kind, &settings, data.rows())?;
+    let mut model = Model::new(kind, &settings, data.inputs())?;
     let mut checkpoints = Checkpoints::new(arguments.checkpoint.as_deref(), out, &data)?;
     let mut from = Position::default();
     if arguments.resume {

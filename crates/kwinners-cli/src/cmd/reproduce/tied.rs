@@ -216,7 +216,7 @@ pub(super) fn run(
 fn judge_defaults(seed: u64, sets: &Sets, output: &Output) -> anyhow::Result<Report> {
     let Sets { train, test } = sets;
     let settings = TiedSettings { seed, ..TiedSettings::default() };
-    let mut model = Model::Tied(Box::new(Tied::new(settings, train.rows())?));
+    let mut model = Model::from(Tied::new(settings, train.rows())?);
     let (from, watch) = (Position::default(), &mut |_: &_, _: &_, _| Ok(()));
     let fitted = fitting::fit(output, &mut model, train, from, (watch, &mut |_, _, _| Ok(())))?;
     if fitted.reason == StopReason::Asked {
@@ -232,7 +232,7 @@ fn judge_defaults(seed: u64, sets: &Sets, output: &Output) -> anyhow::Result<Rep
 fn measure(row: &Row, seed: u64, sets: &Sets, probe: bool) -> kwinners::Result<Run> {
     let (train_rows, test_rows) = (sets.train.rows(), sets.test.rows());
     let (train_labels, test_labels) = (sets.train.require_labels()?, sets.test.require_labels()?);
-    let mut model = Model::Tied(Box::new(Tied::new(row.settings(seed), train_rows)?));
+    let mut model = Model::from(Tied::new(row.settings(seed), train_rows)?);
     train::fit(&mut model, &sets.train, Position::default(), &mut |_, _, _| Control::Continue)?;
     let train_codes = model.encoder().encode(train_rows)?;
     let test_codes = model.encoder().encode(test_rows)?;

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use super::scaling::{InputScaling, Scaling};
 use super::settings::{choice, settings};
 use super::weights::{ByTile, UnitWeights};
-use super::{Decoder, Encoder, ROWS_A_TASK};
+use super::{Decoder, Encoder, Inputs, Kind, Learner, ROWS_A_TASK, Schedule, State};
 use crate::error::{Error, Result};
 use crate::kernel::SelectScratch;
 use crate::kernel::tiles::BlockedRows;
@@ -104,30 +104,15 @@ pub struct Tied {
     workspace: Workspace,
 }
 
-/// Everything that a file keeps of a [`Tied`] encoder besides its settings.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct TiedState {
-    pub(crate) width: usize,
-    /// Row-major, `(n, width)`.
-    pub(crate) weights: Vec<f32>,
-    pub(crate) mean: Vec<f32>,
-    pub(crate) factor: Vec<f32>,
-    pub(crate) duty: Vec<f32>,
-    pub(crate) duty_samples: u64,
-    pub(crate) bias: Vec<f32>,
-    pub(crate) spread: f32,
-    pub(crate) samples: u64,
-    pub(crate) steps: u64,
-}
-
 impl Tied {
-    /// An untrained encoder for inputs like `rows`, from which only the scaling is learned.
+    /// An untrained encoder for inputs like `inputs`, from which only the scaling is learned.
     ///
     /// The first weights are uniform in ±0.01, as in the thread.
     ///
     /// # Errors
-    /// If a setting is out of range, or `rows` hold NaN or infinity.
-    pub fn new(mut settings: TiedSettings, rows: Rows<'_>) -> Result<Self> {
+    /// If a setting is out of range, or the inputs hold NaN or infinity.
+    pub fn new<'a>(mut settings: TiedSettings, inputs: impl Into<Inputs<'a>>) -> Result<Self> {
+        let rows = inputs.into().rows;
         rows.check_finite("training inputs")?;
         check(&settings)?;
         if settings.epochs == 0 {
@@ -153,12 +138,15 @@ impl Tied {
     }
 
     /// The encoder as it was saved.
-    pub(crate) fn from_state(settings: TiedSettings, state: TiedState) -> Result<Self> {
+    pub(crate) fn from_state(settings: TiedSettings, state: &mut State) -> Result<Self> {
         check(&settings)?;
-        let weights = UnitWeights::from_rows(Rows::new(&state.weights, state.width)?)?;
-        weights.check_shape(settings.units, state.width)?;
-        let duty = DutyCycle::from_parts(state.duty, settings.duty_period, state.duty_samples)?;
-        let balance = Balance::from_parts(state.bias, state.spread)?;
+        let width = state.take("width")?;
+        let rows = state.take_array::<f32>("weights")?;
+        let weights = UnitWeights::from_rows(Rows::new(&rows, width)?)?;
+        weights.check_shape(settings.units, width)?;
+        let (duty, duty_samples) = (state.take_array("duty")?, state.take("duty_samples")?);
+        let duty = DutyCycle::from_parts(duty, settings.duty_period, duty_samples)?;
+        let balance = Balance::from_parts(state.take_array("bias")?, state.take("spread")?)?;
         for (what, length) in [("duty cycle", duty.values().len()), ("bias", balance.bias().len())]
         {
             if length != settings.units {
@@ -167,31 +155,15 @@ impl Tied {
         }
         Ok(Self {
             k_winners: KWinners::new(settings.units, settings.winners)?,
-            scaling: Scaling::from_parts(state.mean, state.factor, state.width)?,
+            scaling: Scaling::take_from(state, width)?,
             weights,
             duty,
             balance,
-            samples: state.samples,
-            steps: state.steps,
+            samples: state.take("samples")?,
+            steps: state.take("steps")?,
             workspace: Workspace::default(),
             settings,
         })
-    }
-
-    /// What a file has to keep.
-    pub(crate) fn state(&self) -> TiedState {
-        TiedState {
-            width: self.weights.width(),
-            weights: self.weights.to_rows(),
-            mean: self.scaling.mean().to_vec(),
-            factor: self.scaling.factor().to_vec(),
-            duty: self.duty.values().to_vec(),
-            duty_samples: self.duty.samples(),
-            bias: self.balance.bias().to_vec(),
-            spread: self.balance.spread(),
-            samples: self.samples,
-            steps: self.steps,
-        }
     }
 
     /// The settings that the encoder was made with.
@@ -199,7 +171,7 @@ impl Tied {
         &self.settings
     }
 
-    /// The weights of one unit, `(width,)`: its filter.
+    /// The weights of one unit, `(width,)`.
     ///
     /// # Panics
     /// If there is no such unit.
@@ -309,6 +281,43 @@ impl Decoder for Tied {
             }
         });
         Ok(rows)
+    }
+}
+
+impl Kind for Tied {
+    fn learner(&mut self) -> Option<&mut dyn Learner> {
+        Some(self)
+    }
+
+    fn decoder(&self) -> Option<&dyn Decoder> {
+        Some(self)
+    }
+
+    fn setting_list(&self) -> Vec<(&'static str, String)> {
+        self.settings.list()
+    }
+
+    fn schedule(&self) -> Schedule {
+        let TiedSettings { epochs, batch, seed, .. } = self.settings;
+        Schedule { epochs, batch, steps: None, seed }
+    }
+
+    fn filter(&self, unit: usize) -> Vec<f32> {
+        self.filter(unit)
+    }
+
+    fn state(&self) -> State {
+        let mut state = State::default();
+        state.push("width", self.weights.width());
+        state.push("samples", self.samples);
+        state.push("steps", self.steps);
+        state.push("duty_samples", self.duty.samples());
+        state.push("spread", self.balance.spread());
+        state.push_array("weights", &self.weights.to_rows());
+        self.scaling.push_to(&mut state);
+        state.push_array("duty", self.duty.values());
+        state.push_array("bias", self.balance.bias());
+        state
     }
 }
 
