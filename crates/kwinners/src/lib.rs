@@ -28,6 +28,7 @@ pub mod file;
 mod kernel;
 mod kwta;
 pub mod metrics;
+pub mod net;
 pub mod report;
 mod rng;
 mod rows;

@@ -1,0 +1,270 @@
+//! Laws that every kind of encoder obeys: a new kind is one line of `CASES`.
+
+use kwinners::data::ImageShape;
+use kwinners::encoder::Model;
+use kwinners::file::{self, About, Checkpoint, SavedModel};
+use kwinners::train::{Control, Position, StopReason, fit};
+use kwinners::{Dataset, Error, Rng, Rows};
+
+/// A kind with settings that make it small and quick, for images of 8x8.
+struct Case {
+    kind: &'static str,
+    settings: &'static [(&'static str, &'static str)],
+}
+
+const CASES: &[Case] = &[
+    Case { kind: "random-projection", settings: &[("units", "70"), ("winners", "6")] },
+    Case {
+        kind: "random-projection",
+        settings: &[("units", "70"), ("winners", "7"), ("projection", "gaussian")],
+    },
+    Case {
+        kind: "tied",
+        settings: &[("units", "70"), ("winners", "6"), ("epochs", "2"), ("batch", "1")],
+    },
+    Case {
+        kind: "tied",
+        settings: &[("units", "70"), ("winners", "6"), ("epochs", "3"), ("batch", "90")],
+    },
+];
+
+const IMAGE: ImageShape = ImageShape { width: 8, height: 8, channels: 1 };
+
+/// Sparse non-negative images of ten kinds, a little like digits.
+fn images(len: usize, seed: u64) -> Dataset {
+    let mut rng = Rng::new(seed);
+    let kinds: Vec<Vec<u32>> = (0..10).map(|_| rng.distinct(16, 64)).collect();
+    let mut values = vec![0.0; len * 64];
+    for (number, row) in values.chunks_exact_mut(64).enumerate() {
+        for &pixel in &kinds[number % 10] {
+            row[pixel as usize] = if rng.uniform() < 0.8 { rng.between(0.3, 1.0) } else { 0.0 };
+        }
+    }
+    Dataset::new("images", values, 64).unwrap().with_image(IMAGE).unwrap()
+}
+
+impl Case {
+    fn new_model(&self, data: &Dataset) -> Model {
+        let settings: Vec<(String, String)> =
+            self.settings.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
+        Model::new(self.kind, &settings, data.inputs()).unwrap()
+    }
+
+    fn fitted(&self, data: &Dataset) -> Model {
+        let mut model = self.new_model(data);
+        fit(&mut model, data, Position::default(), &mut |_, _, _| Control::Continue).unwrap();
+        model
+    }
+}
+
+fn saved_bytes(model: Model, data: &Dataset) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.kw");
+    let saved = SavedModel { model, about: About::of(data), checkpoint: None };
+    file::save_model(&path, &saved).unwrap();
+    std::fs::read(path).unwrap()
+}
+
+#[test]
+fn every_kind_has_a_case() {
+    for kind in Model::KINDS {
+        assert!(CASES.iter().any(|case| case.kind == *kind), "{kind} is not tested");
+    }
+}
+
+#[test]
+fn one_thread_or_three_give_the_same_bytes() {
+    let data = images(400, 4);
+    for case in CASES {
+        let fitted = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                let model = case.fitted(&data);
+                let codes = model.encoder().encode(data.rows()).unwrap();
+                (saved_bytes(model, &data), codes)
+            })
+        };
+        assert!(fitted(1) == fitted(3), "{} {:?}", case.kind, case.settings);
+    }
+}
+
+#[test]
+fn a_stopped_run_ends_in_the_bytes_of_an_unbroken_one() {
+    let data = images(300, 6);
+    let mut go_on = |_: &_, _: &Model, _: Position| Control::Continue;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("checkpoint.kw");
+    let mut rng = Rng::new(9);
+    for case in CASES {
+        let mut steps = 0;
+        let mut unbroken = case.new_model(&data);
+        if unbroken.learner().is_none() {
+            continue;
+        }
+        fit(&mut unbroken, &data, Position::default(), &mut |step, _, _| {
+            steps = step.step;
+            Control::Continue
+        })
+        .unwrap();
+        let unbroken = saved_bytes(unbroken, &data);
+        for _ in 0..2 {
+            let stop_after = 1 + rng.below(steps as usize - 1) as u64;
+            let mut model = case.new_model(&data);
+            let mut stop = |step: &kwinners::Step, _: &Model, _: Position| {
+                if step.step == stop_after { Control::Stop } else { Control::Continue }
+            };
+            let (reason, position) =
+                fit(&mut model, &data, Position::default(), &mut stop).unwrap();
+            assert_eq!(reason, StopReason::Asked);
+            let checkpoint = Some(Checkpoint::new(position, &data));
+            let saved = SavedModel { model, about: About::of(&data), checkpoint };
+            file::save_model(&path, &saved).unwrap();
+            let mut taken_up = file::load_model(&path).unwrap();
+            let position = taken_up.checkpoint.unwrap().position;
+            fit(&mut taken_up.model, &data, position, &mut go_on).unwrap();
+            let same = saved_bytes(taken_up.model, &data) == unbroken;
+            assert!(same, "{} {:?} stopped after {stop_after}", case.kind, case.settings);
+        }
+    }
+}
+
+/// Codes are exactly k where the kind says so, a row's code does not depend on its neighbours, and
+/// a saved model gives the same codes.
+#[test]
+fn encoders_are_pure_and_come_back() {
+    let data = images(150, 8);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.kw");
+    for case in CASES {
+        let model = case.fitted(&data);
+        let codes = model.encoder().encode(data.rows()).unwrap();
+        assert_eq!(codes.len(), 150);
+        assert_eq!(codes.winners(), Some(model.encoder().winners()), "{:?}", case.settings);
+        let alone = model.encoder().encode(data.rows().slice(149..150)).unwrap();
+        assert_eq!(alone.get(0), codes.get(149));
+        let decoded = model.decoder().map(|decoder| decoder.decode(&codes).unwrap());
+        let bytes = saved_bytes(model, &data);
+        std::fs::write(&path, &bytes).unwrap();
+        let loaded = file::load_model(&path).unwrap().model;
+        assert_eq!(loaded.encoder().encode(data.rows()).unwrap(), codes);
+        assert_eq!(loaded.decoder().map(|decoder| decoder.decode(&codes).unwrap()), decoded);
+        assert_eq!(saved_bytes(loaded, &data), bytes, "{}", case.kind);
+    }
+}
+
+#[test]
+fn bad_input_is_an_error_and_changes_nothing() {
+    let data = images(60, 3);
+    let mut bad = data.rows().slice(0..20).values().to_vec();
+    bad[64 + 13] = f32::NAN;
+    let (bad, narrow) = (Rows::new(&bad, 64).unwrap(), data.rows().values());
+    let narrow = Rows::new(&narrow[..40], 4).unwrap();
+    for case in CASES {
+        let mut model = case.fitted(&data);
+        let before = saved_bytes(model.clone(), &data);
+        let message = model.encoder().encode(bad).unwrap_err().to_string();
+        assert!(message.contains("row 1, column 13"), "{message}");
+        assert!(matches!(model.encoder().encode(narrow), Err(Error::Shape { .. })));
+        if let Some(learner) = model.learner() {
+            assert!(matches!(learner.learn(bad, None), Err(Error::NotFinite { .. })));
+            assert!(matches!(learner.learn(narrow, None), Err(Error::Shape { .. })));
+        }
+        if let Some(decoder) = model.decoder() {
+            let other = kwinners::SdrBatch::new(model.encoder().units() + 1).unwrap();
+            assert!(decoder.decode(&other).is_err());
+        }
+        assert!(saved_bytes(model, &data) == before, "{}", case.kind);
+    }
+}
+
+#[test]
+fn settings_go_round_by_name() {
+    let data = images(60, 5);
+    for case in CASES {
+        let model = case.new_model(&data);
+        let list: Vec<(String, String)> =
+            model.settings().into_iter().map(|(key, text)| (key.to_owned(), text)).collect();
+        let again = Model::new(case.kind, &list, data.inputs()).unwrap();
+        assert_eq!(again.settings(), model.settings());
+        let names = Model::settings_of(case.kind).unwrap();
+        assert!(names.iter().map(|(name, _, _)| *name).eq(model.settings().iter().map(|s| s.0)));
+        assert!(names.iter().all(|(name, _, meaning)| !name.is_empty() && meaning.len() > 5));
+    }
+}
+
+/// Damaged files are refused, and forged ones, whose checksums are right but whose arrays are cut
+/// short, emptied or full of NaN, are refused or harmless: never a panic.
+#[test]
+fn damaged_and_forged_files_do_no_harm() {
+    let data = images(60, 7);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("damaged.kw");
+    for case in CASES {
+        let whole = saved_bytes(case.fitted(&data), &data);
+        for bit in (0..whole.len() * 8).step_by(whole.len() / 25 + 1) {
+            let mut damaged = whole.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            std::fs::write(&path, damaged).unwrap();
+            let error = file::load_model(&path).unwrap_err();
+            assert!(matches!(error, Error::Damaged { .. }), "{}, bit {bit}: {error}", case.kind);
+        }
+        let sections = u32::from_le_bytes(whole[12..16].try_into().unwrap()) as usize;
+        for section in 2..sections {
+            let changes: [fn(&mut Vec<u8>); 4] = [
+                Vec::clear,
+                |bytes| bytes.truncate(bytes.len().saturating_sub(4)),
+                |bytes| bytes.extend([0; 4]),
+                |bytes| bytes.fill(0xff),
+            ];
+            for change in changes {
+                std::fs::write(&path, forged(&whole, section, change)).unwrap();
+                if let Ok(loaded) = file::load_model(&path) {
+                    let _ = harmless(&loaded.model, &data);
+                }
+            }
+        }
+    }
+}
+
+fn harmless(model: &Model, data: &Dataset) -> kwinners::Result<()> {
+    let codes = model.encoder().encode(data.rows())?;
+    if let Some(decoder) = model.decoder() {
+        decoder.decode(&codes)?;
+    }
+    Ok(())
+}
+
+/// The file with one section changed and all checksums right; see the container's own doc.
+fn forged(whole: &[u8], section: usize, change: fn(&mut Vec<u8>)) -> Vec<u8> {
+    let u32_at = |at: usize| u32::from_le_bytes(whole[at..at + 4].try_into().unwrap());
+    let u64_at = |at: usize| u64::from_le_bytes(whole[at..at + 8].try_into().unwrap()) as usize;
+    let sections = u32_at(12) as usize;
+    let (mut head, mut body) = (whole[..24 + sections * 40].to_vec(), Vec::new());
+    let start = head.len() + 4;
+    for number in 0..sections {
+        let entry = 24 + number * 40;
+        let (offset, length) = (u64_at(entry + 16), u64_at(entry + 24));
+        let mut contents = whole[offset..offset + length].to_vec();
+        if number == section {
+            change(&mut contents);
+        }
+        body.resize((start + body.len()).next_multiple_of(64) - start, 0);
+        let at = (start + body.len()) as u64;
+        head[entry + 16..entry + 24].copy_from_slice(&at.to_le_bytes());
+        head[entry + 24..entry + 32].copy_from_slice(&(contents.len() as u64).to_le_bytes());
+        head[entry + 32..entry + 36].copy_from_slice(&crc32fast::hash(&contents).to_le_bytes());
+        body.extend(contents);
+    }
+    let end = (start + body.len()) as u64;
+    head[16..24].copy_from_slice(&end.to_le_bytes());
+    let sum = crc32fast::hash(&head).to_le_bytes();
+    [head, sum.to_vec(), body].concat()
+}
+
+/// The forger forges nothing where nothing is changed.
+#[test]
+fn the_forger_knows_the_container() {
+    let data = images(60, 7);
+    let whole = saved_bytes(CASES[0].fitted(&data), &data);
+    assert_eq!(forged(&whole, 0, |_| {}), whole);
+}
