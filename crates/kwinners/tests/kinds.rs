@@ -26,6 +26,32 @@ const CASES: &[Case] = &[
         kind: "tied",
         settings: &[("units", "70"), ("winners", "6"), ("epochs", "3"), ("batch", "90")],
     },
+    Case {
+        kind: "patches",
+        settings: &[
+            ("units", "64"),
+            ("winners", "5"),
+            ("patch", "3"),
+            ("grid", "2"),
+            ("epochs", "2"),
+            ("batch", "64"),
+        ],
+    },
+    Case {
+        kind: "patches",
+        settings: &[
+            ("units", "72"),
+            ("winners", "5"),
+            ("patch", "3"),
+            ("second_patch", "5"),
+            ("grid", "2"),
+            ("overlap", "1"),
+            ("place_winners", "2"),
+            ("pooling", "sum"),
+            ("whitening", "0"),
+            ("batch", "90"),
+        ],
+    },
 ];
 
 const IMAGE: ImageShape = ImageShape { width: 8, height: 8, channels: 1 };

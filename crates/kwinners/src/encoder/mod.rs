@@ -3,6 +3,7 @@
 //! Two traits, both object-safe, and one closed enum of everything that a file can hold.
 
 mod model;
+mod patches;
 mod random_projection;
 mod scaling;
 mod settings;
@@ -12,6 +13,7 @@ mod weights;
 
 pub(crate) use model::Kind;
 pub use model::{Inputs, Model, Schedule, SettingHelp};
+pub use patches::{Patches, PatchesSettings, Pooling};
 pub use random_projection::{Projection, RandomProjection, RandomProjectionSettings, Selection};
 pub use scaling::InputScaling;
 pub(crate) use state::State;

@@ -2,7 +2,9 @@
 
 use super::state::State;
 use super::{Decoder, Encoder, Learner};
-use super::{RandomProjection, RandomProjectionSettings, Tied, TiedSettings};
+use super::{
+    Patches, PatchesSettings, RandomProjection, RandomProjectionSettings, Tied, TiedSettings,
+};
 use crate::error::{Error, Result};
 use crate::rows::{ImageShape, Rows};
 
@@ -146,6 +148,7 @@ macro_rules! kinds {
 kinds! {
     "random-projection" => RandomProjection, RandomProjectionSettings;
     "tied" => Tied, TiedSettings;
+    "patches" => Patches, PatchesSettings;
 }
 
 impl Model {
