@@ -13,6 +13,28 @@ struct Case {
 }
 
 const CASES: &[Case] = &[
+    Case {
+        kind: "conv-wta",
+        settings: &[
+            ("channels", "6"),
+            ("winners", "4"),
+            ("epochs", "3"),
+            ("batch", "50"),
+            ("optimiser", "sgd"),
+            ("input", "standardised"),
+        ],
+    },
+    Case {
+        kind: "conv-wta",
+        settings: &[
+            ("channels", "3-4-5/6-4"),
+            ("winners", "3"),
+            ("epochs", "4"),
+            ("batch", "40"),
+            ("pool", "3"),
+            ("stride", "2"),
+        ],
+    },
     Case { kind: "random-projection", settings: &[("units", "70"), ("winners", "6")] },
     Case {
         kind: "random-projection",

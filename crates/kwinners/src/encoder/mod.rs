@@ -2,6 +2,7 @@
 //!
 //! Two traits, both object-safe, and one closed enum of everything that a file can hold.
 
+mod conv_wta;
 mod model;
 mod patches;
 mod random_projection;
@@ -11,6 +12,7 @@ mod state;
 mod tied;
 mod weights;
 
+pub use conv_wta::{Channels, ConvOptimiser, ConvWta, ConvWtaSettings};
 pub(crate) use model::Kind;
 pub use model::{Inputs, Model, Schedule, SettingHelp};
 pub use patches::{Patches, PatchesSettings, Pooling};

@@ -1,6 +1,7 @@
 //! The closed set of everything that a model file can hold.
 
 use super::state::State;
+use super::{ConvWta, ConvWtaSettings};
 use super::{Decoder, Encoder, Learner};
 use super::{
     Patches, PatchesSettings, RandomProjection, RandomProjectionSettings, Tied, TiedSettings,
@@ -146,6 +147,7 @@ macro_rules! kinds {
 }
 
 kinds! {
+    "conv-wta" => ConvWta, ConvWtaSettings;
     "random-projection" => RandomProjection, RandomProjectionSettings;
     "tied" => Tied, TiedSettings;
     "patches" => Patches, PatchesSettings;

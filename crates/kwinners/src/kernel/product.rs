@@ -31,6 +31,22 @@ pub(crate) fn add_product_of_transposed(a: Rows<'_>, b: Rows<'_>, out: &mut [f32
     multiply(Factor::transposed(a), Factor::of(b), out, true);
 }
 
+/// `out += a · b` where row `i` of `a` is the window `values[i · step..]` of `b.len()` values, windows
+/// overlapping if `step` is less; `a` has a row for each row of `out`, `(a.len(), b.width())`
+/// row-major. A convolution is a few of these, without the windows ever being copied out.
+///
+/// # Panics
+/// If `out` is not whole rows, or the last window reaches past the values.
+pub(crate) fn add_product_of_windows(values: &[f32], step: usize, b: Rows<'_>, out: &mut [f32]) {
+    let (rows, columns) = (out.len() / b.width(), b.len());
+    if rows == 0 || columns == 0 {
+        return;
+    }
+    assert!((rows - 1) * step + columns <= values.len(), "the last window is among the values");
+    let windows = Factor { values, rows, columns, strides: (step as isize, 1) };
+    multiply(windows, Factor::of(b), out, true);
+}
+
 /// One side of a product: rows read as they lie, or as their transpose.
 #[derive(Clone, Copy)]
 struct Factor<'a> {
@@ -57,8 +73,8 @@ impl<'a> Factor<'a> {
 fn multiply(a: Factor<'_>, b: Factor<'_>, out: &mut [f32], add: bool) {
     assert_eq!(a.columns, b.rows, "a has as many columns as b has rows");
     assert_eq!(out.len(), a.rows * b.columns, "out has one place a row of a and column of b");
-    // SAFETY: each side has rows · columns values and strides that stay among them, as `Factor` is
-    // only made from `Rows`; `out` has as many initialised places as the product (asserted), row-major,
+    // SAFETY: each side's rows, columns and strides stay among its values: a `Factor` is made from
+    // `Rows`, or from windows whose last one was checked; `out` has as many initialised places as the product (asserted), row-major,
     // and is borrowed mutably, so it overlaps neither side.
     unsafe {
         gemm(
@@ -130,6 +146,9 @@ mod tests {
             assert_near(&out, &expected);
             let mut out = vec![1.0; rows * columns];
             add_product(view(&a, depth), view(&across_b, columns), &mut out);
+            assert_near(&out, &one_more);
+            let mut out = vec![1.0; rows * columns];
+            add_product_of_windows(&a, depth, view(&across_b, columns), &mut out);
             assert_near(&out, &one_more);
             let mut out = vec![1.0; rows * columns];
             add_product_of_transposed(view(&across_a, rows), view(&across_b, columns), &mut out);

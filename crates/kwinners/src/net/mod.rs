@@ -1,8 +1,8 @@
 //! What learners by gradient are made of.
 
-#[cfg_attr(not(test), expect(dead_code, reason = "learners by gradient come next"))]
+mod conv;
 mod optimiser;
 
+pub(crate) use conv::Convolution;
 pub use optimiser::Optimiser;
-#[expect(unused_imports, reason = "learners by gradient come next")]
 pub(crate) use optimiser::Parameter;
