@@ -77,38 +77,64 @@ impl Learner for ConvWta {
         if rows.is_empty() {
             return Ok(Step { step: self.steps, samples: self.samples, ..Step::default() });
         }
-        let turn =
-            (self.steps / self.stage_steps.max(1)).min(self.stages.len() as u64 - 1) as usize;
+        let turn = self.turn();
         let mut workspace = std::mem::take(&mut self.workspace);
-        let tasks: Vec<Rows<'_>> = rows.blocks(SAMPLES_A_TASK).collect();
-        workspace.blocks.resize_with(tasks.len().max(workspace.blocks.len()), Block::default);
-        let blocks = &mut workspace.blocks[..tasks.len()];
-        blocks
-            .par_iter_mut()
-            .zip(&tasks)
-            .try_for_each(|(block, rows)| self.look(turn, *rows, block))?;
-        let stage = &self.stages[turn];
-        let by_map = keep(blocks, stage.plan.maps, self.kept_of(rows.len()))?;
-        blocks.par_iter_mut().for_each(|block| stage.look_back(block, rows.len() as f32));
+        let by_map = self.look_at_all(turn, rows, &mut workspace)?;
+        let blocks = &workspace.blocks[..rows.len().div_ceil(SAMPLES_A_TASK)];
         let loss = self.take_in(turn, blocks, &by_map);
         self.workspace = workspace;
         self.samples += rows.len() as u64;
         self.steps += 1;
-        let values = (rows.len()
-            * self.stages[turn].plan.decoder.places()
-            * self.stages[turn].plan.decoder.inputs)
-            .max(1);
+        let shape = &self.stages[turn].plan.decoder;
+        let values = rows.len() * shape.places() * shape.inputs;
+        let dead = || self.idle.iter().filter(|idle| **idle >= DEAD_AFTER).count();
         Ok(Step {
             step: self.steps,
             samples: self.samples,
             loss: loss / values as f64,
-            dead_units: Some(self.idle.iter().filter(|idle| **idle >= DEAD_AFTER).count()),
+            dead_units: (turn + 1 == self.stages.len()).then(dead),
             ..Step::default()
         })
     }
 }
 
 impl ConvWta {
+    /// The stage that learns in the next step.
+    fn turn(&self) -> usize {
+        let turn = self.steps / self.stage_steps.max(1);
+        turn.min(self.stages.len() as u64 - 1) as usize
+    }
+
+    /// The way up and back of all `rows`; changes nothing of the encoder. The samples of each map's
+    /// survivors, as [`keep`] says.
+    fn look_at_all(
+        &self,
+        turn: usize,
+        rows: Rows<'_>,
+        workspace: &mut Workspace,
+    ) -> Result<Vec<Vec<(usize, usize)>>> {
+        let tasks: Vec<Rows<'_>> = rows.blocks(SAMPLES_A_TASK).collect();
+        workspace.blocks.resize_with(tasks.len().max(workspace.blocks.len()), Block::default);
+        let blocks = &mut workspace.blocks[..tasks.len()];
+        let looks = blocks.par_iter_mut().zip(&tasks);
+        looks.try_for_each(|(block, rows)| self.look(turn, *rows, block))?;
+        let stage = &self.stages[turn];
+        let by_map = keep(blocks, stage.plan.maps, self.kept_of(rows.len()))?;
+        blocks.par_iter_mut().for_each(|block| stage.look_back(block, rows.len() as f32));
+        Ok(by_map)
+    }
+
+    /// The gradients of the first stage and the sum of all squared errors.
+    #[cfg(test)]
+    pub(super) fn slopes_of(&self, rows: Rows<'_>) -> (Vec<Vec<f32>>, f64) {
+        let mut workspace = Workspace::default();
+        let by_map = self.look_at_all(0, rows, &mut workspace).unwrap();
+        let blocks = &workspace.blocks;
+        let shots: Vec<&Shot> = used(blocks).collect();
+        let gradients = self.stages[0].gradients(blocks, &shots, &by_map);
+        (gradients, shots.iter().map(|shot| shot.squared_error).sum())
+    }
+
     /// How many of `samples` a map keeps its winner in, at least one.
     fn kept_of(&self, samples: usize) -> usize {
         let share = f64::from(self.settings.lifetime_percent) / 100.0;
@@ -153,8 +179,7 @@ impl ConvWta {
     /// Changes weights, places, amplitudes and balance by what the blocks saw, in their order; the sum
     /// of all squared errors.
     fn take_in(&mut self, turn: usize, blocks: &[Block], by_map: &[Vec<(usize, usize)>]) -> f64 {
-        let shots: Vec<&Shot> =
-            blocks.iter().flat_map(|block| &block.shots[..block.used]).collect();
+        let shots: Vec<&Shot> = used(blocks).collect();
         let stage = &mut self.stages[turn];
         let gradients = stage.gradients(blocks, &shots, by_map);
         let (rule, rate) = (self.settings.rule(), self.settings.learning_rate);
@@ -179,6 +204,11 @@ impl ConvWta {
         }
         shots.iter().map(|shot| shot.squared_error).sum()
     }
+}
+
+/// The samples of a step, in order.
+fn used(blocks: &[Block]) -> impl Iterator<Item = &Shot> {
+    blocks.iter().flat_map(|block| &block.shots[..block.used])
 }
 
 /// Lifetime sparsity: each map keeps its `count` largest winners over the batch, of equal ones the
@@ -297,8 +327,7 @@ impl Stage {
         let mut gradients = Vec::new();
         for number in 0..self.layers.len() - 1 {
             for part in 0..2 {
-                let mut sum =
-                    vec![0.0; blocks[0].below[number][part].len()];
+                let mut sum = vec![0.0; blocks[0].below[number][part].len()];
                 for block in blocks {
                     let values = sum.iter_mut().zip(&block.below[number][part]);
                     values.for_each(|(sum, value)| *sum += value);

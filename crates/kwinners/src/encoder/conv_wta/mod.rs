@@ -3,6 +3,8 @@
 mod learn;
 mod settings;
 mod stage;
+#[cfg(test)]
+mod tests;
 
 use rayon::prelude::*;
 
