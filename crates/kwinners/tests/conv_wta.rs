@@ -9,7 +9,7 @@ use kwinners::{Dataset, Rng, Rows};
 const SIDE: usize = 12;
 
 /// Images of `channels` planes, each with a few strokes of four kinds (one channel a kind, if there are
-/// several) at random places.
+/// several) at one of six places.
 fn strokes(len: usize, channels: usize, seed: u64) -> Dataset {
     let steps: [(usize, usize); 4] = [(0, 1), (1, 0), (1, 1), (1, 2)];
     let pixels = SIDE * SIDE;
@@ -18,7 +18,7 @@ fn strokes(len: usize, channels: usize, seed: u64) -> Dataset {
     for image in values.chunks_exact_mut(channels * pixels) {
         for _ in 0..3 {
             let kind = rng.below(4);
-            let (y, x) = (rng.below(SIDE - 5), rng.below(SIDE - 8));
+            let (y, x) = (4 * rng.below(3), 3 * rng.below(2));
             for i in 0..4 {
                 let at = (y + i * steps[kind].0) * SIDE + x + i * steps[kind].1;
                 image[kind % channels * pixels + at] = 1.0;

@@ -151,7 +151,7 @@ impl ConvWta {
             channels: state.take("channels")?,
         };
         let sides = [image.width, image.height, image.channels];
-        let values = sides.into_iter().try_fold(1usize, |product, side| product.checked_mul(side));
+        let values = sides.into_iter().try_fold(1, usize::checked_mul);
         let values = values.filter(|values| (1..=MOST_VALUES).contains(values));
         let width =
             values.ok_or_else(|| Error::shape("image", "a smaller one", format!("{sides:?}")))?;

@@ -107,7 +107,9 @@ fn slopes_are_differences_of_the_definition() {
     for (channels, percent, count) in [("4", "100", 11), ("4", "30", 3), ("3-4-5", "40", 4)] {
         let mut model = ConvWta::new(settings(channels, percent), inputs).unwrap();
         // Some steps, so that the decoder says something.
-        (0..30).for_each(|_| drop(model.learn(rows, None).unwrap()));
+        for _ in 0..30 {
+            model.learn(rows, None).unwrap();
+        }
         let mut dense = Vec::new();
         let samples: Vec<Vec<f64>> = rows
             .iter()
