@@ -156,6 +156,7 @@ impl ConvWta {
             shot.winners.clear();
             if turn + 1 == self.stages.len() {
                 stage.pool(climb);
+                stage.lean(&mut climb.pooled);
                 shot.spread = deviation(&climb.pooled);
                 self.balance.apply(&mut climb.pooled);
                 shot.winners.resize(self.settings.winners, 0);

@@ -41,10 +41,11 @@ const MOST_VALUES: usize = 1 << 28;
 ///   one window a survivor, and the ones below from the places under these windows alone. A step so
 ///   costs little more than its way up, `Σ places · taps · maps` multiply-adds a sample.
 ///
-/// **Codes.** After learning there is no lifetime sparsity. The largest activation of each map in
-/// each square of `pool` by `pool` places is a score, taken before the rectifier so that units at
-/// rest don't tie; the `k` best of all `n = maps · squares`, a [`Balance`] added, are the code.
-/// Unit `u` is map `u % maps` in square `u / maps`.
+/// **Codes.** After learning there is no lifetime sparsity. The score of a map in a square of `pool`
+/// by `pool` places is its largest activation there, before the rectifier so that units at rest
+/// don't tie, plus a tenth of its largest anywhere, so that squares in which nothing ever stirs tell
+/// something too. The `k` best of all `n = maps · squares`, a [`Balance`] added, are the code. Unit `u`
+/// is map `u % maps` in square `u / maps`.
 ///
 /// **Back.** Each unit of a code adds its map's filter at the mean place of that map's winners in the
 /// unit's square, times a learned amplitude of the unit.
@@ -241,7 +242,7 @@ impl ConvWta {
         }
     }
 
-    /// Fills `climb.pooled` with the scores of all units.
+    /// Fills `climb.pooled` with the pooled activations of the last stage, before the rectifier.
     fn climb_all(&self, row: &[f32], climb: &mut Climb) {
         self.load(row, self.stages.len() - 1, climb);
         self.last().climb(climb);
@@ -277,6 +278,7 @@ impl ConvWta {
         let slots = winners.chunks_exact_mut(self.settings.winners);
         for (number, (row, slots)) in rows.iter().zip(slots).enumerate() {
             self.climb_all(row, &mut climb);
+            self.last().lean(&mut climb.pooled);
             self.balance.apply(&mut climb.pooled);
             self.k_winners.pick(number, &climb.pooled, &mut scratch, slots)?;
         }

@@ -10,6 +10,9 @@ use crate::rng::Rng;
 const FIRST_BIAS: f32 = 1e-4;
 /// Standard deviation of the first weights of the decoder.
 const DECODER_DEVIATION: f32 = 0.01;
+/// Share of its map's winner in the score of a square: well above the steps of the balance, well below
+/// what the square itself says.
+const LEAN: f32 = 0.1;
 /// Weight of a new winner in the mean place of its unit.
 const PLACE_SHARE: f32 = 0.01;
 
@@ -136,6 +139,19 @@ impl Stage {
                     best.iter_mut().zip(values).for_each(|(best, value)| *best = best.max(*value));
                 }
             }
+        }
+    }
+
+    /// Makes scores of pooled activations: each square leans on the winner of its map by a small share, so
+    /// that squares in which nothing ever stirs tell something too, and don't tie.
+    pub(super) fn lean(&self, pooled: &mut [f32]) {
+        let maps = self.plan.maps;
+        let mut best = vec![f32::NEG_INFINITY; maps];
+        for square in pooled.chunks_exact(maps) {
+            best.iter_mut().zip(square).for_each(|(best, value)| *best = best.max(*value));
+        }
+        for square in pooled.chunks_exact_mut(maps) {
+            square.iter_mut().zip(&best).for_each(|(value, best)| *value += LEAN * best);
         }
     }
 
