@@ -14,6 +14,9 @@ use crate::rows::Rows;
 /// Samples that one task looks at; fixed, so that results don't depend on threads.
 const SAMPLES_A_TASK: usize = 8;
 
+/// How much faster than weights amplitudes move: each is in few codes only.
+const AMPLITUDE_HASTE: f32 = 5.0;
+
 /// A unit that has won none of so many samples counts as dead.
 const DEAD_AFTER: u32 = 10_000;
 
@@ -201,7 +204,7 @@ impl ConvWta {
                     slopes[winner as usize] += slope / shots.len() as f32;
                 }
             }
-            self.amplitude.step(&Optimiser::ADAM, rate, step, &slopes);
+            self.amplitude.step(&Optimiser::ADAM, AMPLITUDE_HASTE * rate, step, &slopes);
         }
         shots.iter().map(|shot| shot.squared_error).sum()
     }
