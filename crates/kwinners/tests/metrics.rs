@@ -5,7 +5,7 @@ use std::path::Path;
 
 use kwinners::data::Dataset;
 use kwinners::metrics::{
-    Features, LogisticRegression, LogisticSettings, accuracy, centroid_accuracy, code_figures,
+    Features, LinearSettings, LogisticRegression, accuracy, centroid_accuracy, code_figures,
     distance_map, fit_linear_probe, goodness, nearest_by_distance, nearest_by_overlap,
     neighbours_by_overlap, reconstruction, sample_of_each_class,
 };
@@ -180,7 +180,7 @@ fn logistic_regression_separates_what_is_separable() {
     assert_eq!(accuracy(&predicted, &far(&test_labels)).unwrap(), 1.0);
     assert!([10.0, 1.0, 0.1, 0.01].contains(&probe.penalty()));
 
-    let settings = LogisticSettings::default();
+    let settings = LinearSettings::default();
     assert!(LogisticRegression::fit(Features::Codes(&train), &[1, 2], &settings).is_err());
     let narrow = SdrBatch::new(UNITS - 1).unwrap();
     assert!(probe.predict(Features::Codes(&narrow)).is_err());
@@ -194,7 +194,7 @@ fn codes_and_the_same_codes_as_rows_are_read_alike() {
     let (codes, labels) = noisy_codes(900, 4, 6, &mut Rng::new(9));
     let values = dense(&codes);
     let rows = Rows::new(&values, UNITS).unwrap();
-    let settings = LogisticSettings { max_iterations: 500, ..LogisticSettings::default() };
+    let settings = LinearSettings { max_iterations: 500, ..LinearSettings::default() };
     let of_codes = LogisticRegression::fit(Features::Codes(&codes), &labels, &settings).unwrap();
     let of_rows = LogisticRegression::fit(Features::Rows(rows), &labels, &settings).unwrap();
     let predicted = of_codes.predict(Features::Codes(&codes)).unwrap();
@@ -301,7 +301,7 @@ fn the_number_of_threads_changes_no_bit_of_the_report() {
     let fit = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let (codes, labels) = noisy_codes(9_000, 5, 6, &mut Rng::new(30));
-        let settings = LogisticSettings::default();
+        let settings = LinearSettings::default();
         pool.install(|| {
             LogisticRegression::fit(Features::Codes(&codes), &labels, &settings).unwrap()
         })

@@ -7,21 +7,25 @@
 mod centroid;
 mod code;
 mod lbfgs;
+mod linear;
 mod logistic;
 mod neighbours;
 mod probe;
 mod raw_neighbours;
 mod reconstruction;
 mod separation;
+mod svm;
 
 pub use centroid::centroid_accuracy;
 pub use code::{CodeFigures, code_figures};
-pub use logistic::{LogisticRegression, LogisticSettings};
+pub use linear::LinearSettings;
+pub use logistic::LogisticRegression;
 pub use neighbours::{Neighbour, Neighbours, nearest_by_overlap, neighbours_by_overlap};
-pub use probe::fit_linear_probe;
+pub use probe::{fit_linear_probe, fit_linear_svm};
 pub use raw_neighbours::nearest_by_distance;
 pub use reconstruction::{Reconstruction, reconstruction};
 pub use separation::{DistanceMap, Goodness, distance_map, goodness, sample_of_each_class};
+pub use svm::LinearSvm;
 
 use crate::error::{Error, Result};
 use crate::rows::Rows;
