@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::check_labels;
+use super::{check_labels, unit_mutual_information};
 use crate::error::{Error, Result};
 use crate::rng::Rng;
 use crate::sdr::{SdrBatch, code_bits, match_probability};
@@ -28,6 +28,11 @@ pub struct CodeFigures {
     /// that have unit `j` on and `h` the binary entropy. 1 is even; 1 too where `k = n`, for then no
     /// use is less even than another.
     pub duty_entropy: f64,
+    /// How evenly the units are used, by Rényi's entropy of order 2: `mean_j -log2(d_j² + (1 - d_j)²)`,
+    /// in bits; at most 1, for units that are on in half of the codes.
+    pub renyi_entropy: f64,
+    /// Mean mutual information of two units, in bits, see [`unit_mutual_information`].
+    pub unit_mutual_information: f64,
     /// `log2 C(n, k)`: the bits that a code of this kind needs at least.
     pub bits_bound: f64,
     /// Probability that two random codes match: overlap in at least `theta = ⌈k / 2⌉` units.
@@ -43,7 +48,7 @@ pub struct CodeFigures {
 /// classes (without labels: on any two codes): all of them up to a million pairs, beyond that those
 /// among a million pairs drawn with a fixed seed.
 ///
-/// Cost: `O(len · winners)` and a million overlaps.
+/// Cost: `O(len · winners)`, a million overlaps and those of [`unit_mutual_information`].
 ///
 /// ```
 /// use kwinners::{SdrBatch, metrics::code_figures};
@@ -74,6 +79,8 @@ pub fn code_figures(
         exact_k: codes.iter().all(|code| code.count() == winners),
         dead_units: counts.iter().filter(|&&count| count == 0).count(),
         duty_entropy: duty_entropy(&counts, codes.len(), winners),
+        renyi_entropy: renyi_entropy(&counts, codes.len()),
+        unit_mutual_information: unit_mutual_information(codes),
         bits_bound: code_bits(units, winners),
         false_match_theory: match_probability(units, winners, winners, threshold),
         false_match_measured: false_matches(codes, labels, threshold),
@@ -89,6 +96,15 @@ fn duty_entropy(counts: &[u32], len: usize, winners: usize) -> f64 {
     let duty = |&count: &u32| f64::from(count) / len.max(1) as f64;
     let total: f64 = counts.iter().map(|count| binary_entropy(duty(count))).sum();
     total / counts.len() as f64 / most
+}
+
+/// `mean_j -log2(d_j² + (1 - d_j)²)` with `d_j = counts_j / len`.
+fn renyi_entropy(counts: &[u32], len: usize) -> f64 {
+    let of_unit = |&count: &u32| {
+        let duty = f64::from(count) / len.max(1) as f64;
+        (duty * duty + (1.0 - duty) * (1.0 - duty)).log2().abs() // the logarithm is never above 0
+    };
+    counts.iter().map(of_unit).sum::<f64>() / counts.len() as f64
 }
 
 /// `h(p) = -p log2 p - (1 - p) log2 (1 - p)`, in bits; 0 at both ends.

@@ -6,25 +6,33 @@
 
 mod centroid;
 mod code;
+mod coverage;
 mod lbfgs;
 mod linear;
 mod logistic;
+mod mutual;
 mod neighbours;
+mod noise;
 mod probe;
 mod raw_neighbours;
 mod reconstruction;
 mod separation;
+mod stability;
 mod svm;
 
 pub use centroid::centroid_accuracy;
 pub use code::{CodeFigures, code_figures};
+pub use coverage::{InputCoverage, input_coverage, places_above};
 pub use linear::LinearSettings;
 pub use logistic::LogisticRegression;
+pub use mutual::unit_mutual_information;
 pub use neighbours::{Neighbour, Neighbours, nearest_by_overlap, neighbours_by_overlap};
+pub use noise::{NOISE_LEVELS, Noise, NoiseCurve, NoiseProtocol, noise_curve};
 pub use probe::{fit_linear_probe, fit_linear_svm};
 pub use raw_neighbours::nearest_by_distance;
 pub use reconstruction::{Reconstruction, reconstruction};
 pub use separation::{DistanceMap, Goodness, distance_map, goodness, sample_of_each_class};
+pub use stability::{noise_robustness, stability};
 pub use svm::LinearSvm;
 
 use crate::error::{Error, Result};
