@@ -218,25 +218,43 @@ pub(crate) fn info(model: &Model) -> ModelInfo {
     }
 }
 
-/// Measures `parts` of `model` by what it made of both sets.
+/// What is to be measured, and what is known already.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked<'a> {
+    pub(crate) parts: &'a [Part],
+    /// Seconds of learning, where it was done just now.
+    pub(crate) fit_s: Option<f64>,
+    /// A report on the same data, whose figures of the raw inputs serve again.
+    pub(crate) controls: Option<&'a Report>,
+}
+
+impl<'a> Asked<'a> {
+    pub(crate) fn new(parts: &'a [Part], fit_s: Option<f64>) -> Self {
+        Self { parts, fit_s, controls: None }
+    }
+}
+
+/// Measures what is `asked` of `model` by what it made of both sets.
 pub(crate) fn judged(
     output: &Output,
     model: &Model,
     (train, test): (&Dataset, &Dataset),
     encoded: &Encoded,
-    (parts, fit_s): (&[Part], Option<f64>),
+    asked: Asked<'_>,
 ) -> anyhow::Result<Report> {
     let decoded = encoded.decoded.as_deref().map(|rows| Rows::new(rows, test.width()));
     let evidence = Evidence {
         model: info(model),
+        encoder: Some(model.encoder()),
         train,
         test,
         train_codes: &encoded.train,
         test_codes: &encoded.test,
         decoded: decoded.transpose()?,
-        time: Timing { fit_s, encode_per_s: Some(encoded.per_s) },
+        controls: asked.controls,
+        time: Timing { fit_s: asked.fit_s, encode_per_s: Some(encoded.per_s) },
     };
-    measure(output, &evidence, parts)
+    measure(output, &evidence, asked.parts)
 }
 
 /// [`judge`] with a line that says what is being measured.

@@ -52,6 +52,8 @@ fn the_demo_reports_by_the_names_that_scripts_know() {
                 "exact_k",
                 "false_match_measured",
                 "false_match_theory",
+                "renyi_entropy",
+                "unit_mutual_information",
             ],
         ),
         (

@@ -150,6 +150,45 @@ fn seeds_give_every_figure_as_mean_and_spread() {
     assert_eq!(all["code"]["exact_k"], true);
 }
 
+/// What costs most is measured only where it is asked for, and needs the model.
+#[test]
+fn support_vector_machines_and_noise_are_there_for_the_asking() {
+    let bench = Bench::new();
+    bench.text(&format!("{FIT} --out m.kw"));
+    let report = bench.json(&format!("eval m.kw {SETS} --metrics noise,svm,raw"));
+    assert_eq!(keys(&report), ["data", "model", "noise", "readout", "separation", "time"]);
+    for name in ["linear_svm", "raw_linear_svm", "raw_linear_probe"] {
+        assert!(report["readout"][name].as_f64() > Some(0.7), "{name}: {report}");
+    }
+    let noise = &report["noise"];
+    assert_eq!((&noise["protocol"], &noise["readout"]), (&"s2".into(), &"linear_probe".into()));
+    assert_eq!((&noise["levels"][0], &noise["levels"][10]), (&0.0.into(), &0.5.into()));
+    for (accuracy, score) in [("accuracy", "score"), ("raw_accuracy", "raw_score")] {
+        let shares: Vec<f64> =
+            noise[accuracy].as_array().unwrap().iter().filter_map(Value::as_f64).collect();
+        assert_eq!(shares.len(), 11);
+        assert!(shares[0] > shares[10], "{accuracy}: half of the pixels must matter: {shares:?}");
+        let right = shares.iter().map(|share| share * 382.0).sum::<f64>().round();
+        assert_eq!(noise[score].as_f64(), Some(right), "{score}");
+    }
+    assert_eq!(noise["raw_accuracy"][0], report["readout"]["raw_linear_probe"]);
+
+    let seeds = bench.json(&format!("eval m.kw {SETS} --metrics noise --noise gaussian --seeds 2"));
+    assert_eq!(seeds["noise"]["protocol"], "gaussian");
+    assert_eq!(seeds["noise"]["score"]["n"], 2);
+    assert_eq!(seeds["noise"]["accuracy"][10]["n"], 2);
+    assert_eq!(seeds["noise"]["raw_accuracy"][3]["sd"], 0.0, "the same raw inputs");
+
+    bench.text("encode m.kw --data digits:train --out a.kw");
+    bench.text("encode m.kw --data digits:test --out b.kw");
+    let codes = format!("eval a.kw --test-codes b.kw {SETS}");
+    bench.refuse(2, &format!("{codes} --metrics noise"), "needs the model");
+    bench.refuse(2, &format!("eval m.kw {SETS} --metrics code --noise s2"), "--metrics");
+    bench.refuse(2, &format!("eval m.kw {SETS} --noise s2"), "--metrics");
+    let misspelt = format!("eval m.kw {SETS} --metrics noise --noise gausian");
+    bench.refuse(2, &misspelt, "did you mean `gaussian`");
+}
+
 #[test]
 fn a_file_is_laid_open() {
     let bench = Bench::new();

@@ -5,12 +5,13 @@ use std::path::Path;
 
 use kwinners::data::Dataset;
 use kwinners::metrics::{
-    Features, LinearSettings, LogisticRegression, accuracy, centroid_accuracy, code_figures,
-    distance_map, fit_linear_probe, goodness, nearest_by_distance, nearest_by_overlap,
-    neighbours_by_overlap, reconstruction, sample_of_each_class,
+    Features, LinearSettings, LogisticRegression, NoiseProtocol, accuracy, centroid_accuracy,
+    code_figures, distance_map, fit_linear_probe, goodness, nearest_by_distance,
+    nearest_by_overlap, neighbours_by_overlap, reconstruction, sample_of_each_class,
+    unit_mutual_information,
 };
 use kwinners::report::{Evidence, ModelInfo, Part, Report, Timing, judge, summarise};
-use kwinners::{Rng, Rows, SdrBatch};
+use kwinners::{Encoder, KWinners, Rng, Rows, SdrBatch};
 
 const UNITS: usize = 300;
 const WINNERS: usize = 8;
@@ -139,6 +140,67 @@ fn duty_entropy_is_one_where_even_and_low_where_few_units_win() {
     assert!(!code_figures(&uneven, 2, None).unwrap().exact_k);
     assert!(code_figures(&uneven, 0, None).is_err());
     assert!(code_figures(&uneven, 2, Some(&[0])).is_err());
+}
+
+fn entropy(p: f64) -> f64 {
+    [p, 1.0 - p].into_iter().filter(|&p| p > 0.0).map(|p| -p * p.log2()).sum()
+}
+
+/// The mutual information of two units by its definition.
+fn information(codes: &SdrBatch, a: u32, b: u32) -> f64 {
+    let len = codes.len() as f64;
+    let share = |of: &dyn Fn(bool, bool) -> bool| {
+        let on = |code: &kwinners::SdrRef<'_>, unit| code.indices().contains(&unit);
+        codes.iter().filter(|code| of(on(code, a), on(code, b))).count() as f64 / len
+    };
+    let mut total = 0.0;
+    for (of_a, of_b) in [(false, false), (false, true), (true, false), (true, true)] {
+        let both = share(&|a, b| (a, b) == (of_a, of_b));
+        if both > 0.0 {
+            let alone = share(&|a, _| a == of_a) * share(&|_, b| b == of_b);
+            total += both * (both / alone).log2();
+        }
+    }
+    total
+}
+
+#[test]
+fn mutual_information_is_that_of_the_definition() {
+    // More units than a block of the scan holds.
+    let codes = random_codes(90, &mut Rng::new(50));
+    let pairs = (0..UNITS as u32).flat_map(|a| (0..a).map(move |b| (a, b)));
+    let all: Vec<f64> = pairs.map(|(a, b)| information(&codes, a, b)).collect();
+    let mean = all.iter().sum::<f64>() / all.len() as f64;
+    assert!((unit_mutual_information(&codes) - mean).abs() < 1e-12, "{mean}");
+    assert!(unit_mutual_information(&SdrBatch::new(4).unwrap()).is_nan());
+    let one = SdrBatch::from_exact(1, 1, vec![0, 0]).unwrap();
+    assert!(unit_mutual_information(&one).is_nan());
+}
+
+#[test]
+fn mutual_information_is_0_for_strangers_and_the_entropy_for_twins() {
+    let mut rng = Rng::new(51);
+    let (len, units, p) = (4_000, 60, 0.3);
+    let mut strangers = SdrBatch::new(units).unwrap();
+    for _ in 0..len {
+        let on = (0..units as u32).filter(|_| rng.uniform() < p);
+        strangers.push(&on.collect::<Vec<_>>()).unwrap();
+    }
+    let bias = 1.0 / (2.0 * len as f64 * 2f64.ln());
+    let found = unit_mutual_information(&strangers);
+    assert!((found / bias - 1.0).abs() < 0.2, "{found} for {bias}");
+
+    // More units than are looked at, all on together in a quarter of the codes.
+    let units: Vec<u32> = (0..5_000).collect();
+    let mut twins = SdrBatch::new(units.len()).unwrap();
+    for code in 0..20 {
+        twins.push(if code % 4 == 0 { &units } else { &[] }).unwrap();
+    }
+    assert!((unit_mutual_information(&twins) - entropy(0.25)).abs() < 1e-9);
+    // -log2(1/16 + 9/16)
+    let figures = code_figures(&twins, 1_250, None).unwrap();
+    assert!((figures.renyi_entropy - 1.6f64.log2()).abs() < 1e-12);
+    assert_eq!(figures.unit_mutual_information, unit_mutual_information(&twins));
 }
 
 #[test]
@@ -272,17 +334,40 @@ fn model(seed: u64) -> ModelInfo {
     ModelInfo { kind, input_width: Some(UNITS), units: UNITS, winners: WINNERS, seed: Some(seed) }
 }
 
+/// The encoder of the toy data: the code of a row are its largest values, ties to the first.
+struct Identity;
+
+impl Encoder for Identity {
+    fn input_width(&self) -> usize {
+        UNITS
+    }
+
+    fn units(&self) -> usize {
+        UNITS
+    }
+
+    fn winners(&self) -> usize {
+        WINNERS
+    }
+
+    fn encode_into(&self, rows: Rows<'_>, codes: &mut SdrBatch) -> kwinners::Result<()> {
+        KWinners::new(UNITS, WINNERS)?.winners_of_rows(rows, codes)
+    }
+}
+
 fn toy_report(seed: u64, parts: &[Part], decode: bool) -> Report {
     let (train, train_codes) = data("toy:train", 2_500, 20 + seed);
     let (test, test_codes) = data("toy:test", 1_700, 40 + seed);
     let decoded = vec![0.5; UNITS * test.len()];
     let evidence = Evidence {
         model: model(seed),
+        encoder: Some(&Identity),
         train: &train,
         test: &test,
         train_codes: &train_codes,
         test_codes: &test_codes,
         decoded: decode.then(|| Rows::new(&decoded, UNITS).unwrap()),
+        controls: None,
         time: Timing { fit_s: Some(1.5), encode_per_s: Some(2e4) },
     };
     judge(&evidence, parts, &mut |_| ()).unwrap()
@@ -318,11 +403,17 @@ fn the_json_has_the_names_that_scripts_rely_on() {
         ("data", "train,test,train_len,test_len"),
         (
             "code",
-            "exact_k,dead_units,duty_entropy,bits_bound,false_match_theory,false_match_measured",
+            "exact_k,dead_units,duty_entropy,renyi_entropy,unit_mutual_information,bits_bound,\
+             false_match_theory,false_match_measured",
         ),
-        ("readout", "knn1_overlap,knn5_overlap,linear_probe,centroid,raw_knn1,raw_linear_probe"),
+        (
+            "readout",
+            "knn1_overlap,knn5_overlap,linear_probe,linear_svm,centroid,raw_knn1,\
+             raw_linear_probe,raw_linear_svm",
+        ),
         ("separation", "goodness,goodness_script,raw_goodness,raw_goodness_script"),
         ("reconstruction", "mse,fvu"),
+        ("noise", "protocol,readout,levels,accuracy,score,raw_accuracy,raw_score"),
         ("time", "fit_s,encode_per_s"),
     ];
     assert_eq!(json.as_object().unwrap().len(), sections.len());
@@ -336,11 +427,16 @@ fn the_json_has_the_names_that_scripts_rely_on() {
     assert_eq!(json["code"]["exact_k"], true);
     assert_eq!(json["model"]["seed"], 3);
     let figures = report.figures();
-    assert_eq!(figures.len(), 5 + 6 + 4 + 2 + 2);
+    assert_eq!(figures.len(), 7 + 8 + 4 + 2 + (11 + 1 + 11 + 1) + 2);
     for figure in figures {
-        let number = json[figure.section][figure.name].as_f64();
+        let entry = &json[figure.section][figure.name];
+        let number = figure.place.map_or(entry, |place| &entry[place]).as_f64();
         assert_eq!(number, Some(figure.value), "{}.{}", figure.section, figure.name);
     }
+    assert_eq!(json["noise"]["protocol"], "s2");
+    assert_eq!(json["noise"]["readout"], "linear_probe");
+    assert_eq!(json["noise"]["accuracy"][0], json["readout"]["linear_probe"]);
+    assert_eq!(json["noise"]["raw_accuracy"][0], json["readout"]["raw_linear_probe"]);
 }
 
 #[test]
@@ -358,6 +454,10 @@ fn only_the_parts_asked_for_are_measured() {
     assert!(raw.readout.unwrap().knn1_overlap.is_none() && raw.readout.unwrap().raw_knn1.is_some());
     assert!(raw.separation.unwrap().goodness.is_none());
     assert!(toy_report(0, &[Part::Reconstruction], false).reconstruction.is_none());
+    assert_eq!(names(&[Part::Noise(NoiseProtocol::Gaussian)]), "data,model,noise,time");
+    let svm = toy_report(0, &[Part::Svm], false).readout.unwrap();
+    assert!(svm.linear_svm.is_some() && svm.raw_linear_svm.is_some() && svm.raw_knn1.is_none());
+    assert!(!Part::DEFAULT.iter().any(|part| matches!(part, Part::Svm | Part::Noise(_))));
 }
 
 #[test]
@@ -367,11 +467,13 @@ fn without_labels_there_is_no_read_out() {
     (train.labels, test.labels) = (None, None);
     let mut evidence = Evidence {
         model: model(0),
+        encoder: Some(&Identity),
         train: &train,
         test: &test,
         train_codes: &train_codes,
         test_codes: &test_codes,
         decoded: None,
+        controls: None,
         time: Timing::default(),
     };
     let mut seen = Vec::new();

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use kwinners::encoder::Model;
+use kwinners::metrics::NoiseProtocol;
 use kwinners::report::{Evidence, ModelInfo, Part, Report, Timing, summarise};
 use kwinners::train::{Position, StopReason};
 use kwinners::{Dataset, Error, SdrBatch, file};
 use serde::Serialize;
 
 use crate::args::Shared;
-use crate::fitting;
+use crate::fitting::{self, Asked};
 use crate::output::Output;
 use crate::pictures;
 use crate::status::BadInput;
@@ -28,10 +29,14 @@ pub(crate) struct Arguments {
     /// Data that everything is measured on
     #[arg(long, value_name = "TEST_SPEC")]
     test: String,
-    /// What to measure, between commas: code, readout, separation, reconstruction, raw [default: all
-    /// that can be]
+    /// What to measure, between commas: code, readout, separation, reconstruction, raw, svm, noise
+    /// [default: all that can be but svm and noise, which cost most]
     #[arg(long, value_name = "LIST")]
     metrics: Option<String>,
+    /// The noise of the metric `noise`: s2, random-value, gaussian, salt-and-pepper, occlusion
+    /// [default: s2]
+    #[arg(long, value_name = "PROTOCOL", requires = "metrics")]
+    noise: Option<NoiseProtocol>,
     /// Fit the model's settings anew with seeds 0 to N-1, and give every figure as mean and standard
     /// deviation
     #[arg(long, value_name = "N")]
@@ -69,10 +74,7 @@ pub(crate) fn run(
     shared: &Shared,
     output: &mut Output,
 ) -> anyhow::Result<()> {
-    let parts = match &arguments.metrics {
-        Some(list) => Part::parse_list(list)?,
-        None => Part::ALL.to_vec(),
-    };
+    let parts = parts(arguments)?;
     let codes = holds_codes(&arguments.input)?;
     if let Some(folder) = &arguments.out {
         std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
@@ -84,6 +86,23 @@ pub(crate) fn run(
     }
     let task = Task { arguments, train, test, parts };
     if codes { task.judge_codes(output) } else { task.judge_model(output) }
+}
+
+/// The parts that were asked for.
+fn parts(arguments: &Arguments) -> anyhow::Result<Vec<Part>> {
+    let mut parts = match &arguments.metrics {
+        Some(list) => Part::parse_list(list)?,
+        None => Part::DEFAULT.to_vec(),
+    };
+    if let Some(protocol) = arguments.noise {
+        let mut noises = parts.iter_mut().filter(|part| matches!(part, Part::Noise(_)));
+        let Some(part) = noises.next() else {
+            let reason = "--noise is for the metric `noise`: name it in --metrics";
+            return Err(BadInput(reason.to_owned()).into());
+        };
+        *part = Part::Noise(protocol);
+    }
+    Ok(parts)
 }
 
 /// Whether `path` holds codes and not a model.
@@ -105,11 +124,12 @@ impl Task<'_> {
         let model = file::load_model(&arguments.input)?.model;
         super::check_fits(&self.train, &arguments.input, &model)?;
         super::check_fits(&self.test, &arguments.input, &model)?;
-        self.check_parts(model.decoder().is_some())?;
+        self.check_parts(Some(&model))?;
         match arguments.seeds {
             Some(seeds) => self.judge_seeds(output, &model, seeds.get()),
             None => {
-                let (report, pictures) = self.judge(output, &model, None, true)?;
+                let (report, pictures) =
+                    self.judge(output, &model, Asked::new(&self.parts, None), true)?;
                 answer(output, report, pictures)
             }
         }
@@ -117,10 +137,11 @@ impl Task<'_> {
 
     /// The same settings with other seeds; the pictures are those of the first.
     fn judge_seeds(&self, output: &mut Output, like: &Model, seeds: u64) -> anyhow::Result<()> {
-        let (mut reports, mut pictures) = (Vec::new(), Vec::new());
+        let (mut reports, mut pictures): (Vec<Report>, Vec<PathBuf>) = (Vec::new(), Vec::new());
         for seed in 0..seeds {
             let (model, fit_s) = self.fit_again(output, like, seed)?;
-            let (report, drawn) = self.judge(output, &model, fit_s, seed == 0)?;
+            let asked = Asked { controls: reports.first(), ..Asked::new(&self.parts, fit_s) };
+            let (report, drawn) = self.judge(output, &model, asked, seed == 0)?;
             reports.push(report);
             pictures.extend(drawn);
             output.note(format_args!("seed {seed} of 0 to {} judged", seeds - 1));
@@ -158,12 +179,12 @@ impl Task<'_> {
         &self,
         output: &Output,
         model: &Model,
-        fit_s: Option<f64>,
+        asked: Asked<'_>,
         draw: bool,
     ) -> anyhow::Result<(Report, Vec<PathBuf>)> {
         let sets = (&self.train, &self.test);
         let encoded = fitting::encode_both(output, model, sets.0, sets.1)?;
-        let report = fitting::judged(output, model, sets, &encoded, (&self.parts, fit_s))?;
+        let report = fitting::judged(output, model, sets, &encoded, asked)?;
         let pictures = match &self.arguments.out {
             Some(folder) if draw => pictures::write_all(folder, model, &self.test, &encoded)?,
             _ => Vec::new(),
@@ -186,7 +207,7 @@ impl Task<'_> {
             let reason = "--seeds needs a model: codes alone can't be made anew";
             return Err(BadInput(reason.to_owned()).into());
         }
-        self.check_parts(false)?;
+        self.check_parts(None)?;
         let train_codes = super::load_codes(&arguments.input, arguments.units)?;
         let test_codes = super::load_codes(test_codes, Some(train_codes.units()))?;
         let evidence = Evidence {
@@ -197,11 +218,13 @@ impl Task<'_> {
                 winners: typical_winners(&train_codes),
                 seed: None,
             },
+            encoder: None,
             train: &self.train,
             test: &self.test,
             train_codes: &train_codes,
             test_codes: &test_codes,
             decoded: None,
+            controls: None,
             time: Timing::default(),
         };
         let report = fitting::measure(output, &evidence, &self.parts)?;
@@ -213,22 +236,27 @@ impl Task<'_> {
     }
 
     /// What was asked for by name must be measurable; left to itself, eval measures what it can.
-    fn check_parts(&self, decoder: bool) -> anyhow::Result<()> {
+    fn check_parts(&self, model: Option<&Model>) -> anyhow::Result<()> {
         if self.arguments.metrics.is_none() {
             return Ok(());
         }
+        let path = self.arguments.input.display();
+        let refused = |reason: String| Err(Error::Unsupported(reason).into());
         for part in &self.parts {
             match part {
-                Part::Code => {}
-                Part::Reconstruction if decoder => {}
-                Part::Reconstruction => {
-                    let path = self.arguments.input.display();
-                    let reason =
-                        format!("{path} has no decoder: `reconstruction` can't be measured");
-                    return Err(Error::Unsupported(reason).into());
+                Part::Reconstruction if model.and_then(Model::decoder).is_none() => {
+                    return refused(format!(
+                        "{path} has no decoder: `reconstruction` can't be measured"
+                    ));
                 }
+                Part::Noise(_) if model.is_none() => {
+                    return refused(format!(
+                        "{path} holds codes: `noise` needs the model, to encode noisy inputs"
+                    ));
+                }
+                Part::Code | Part::Reconstruction => {}
                 Part::Separation => self.test.require_labels().map(drop)?,
-                Part::Readout | Part::Raw => {
+                Part::Readout | Part::Raw | Part::Svm | Part::Noise(_) => {
                     self.train.require_labels()?;
                     self.test.require_labels()?;
                 }

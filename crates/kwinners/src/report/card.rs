@@ -2,26 +2,30 @@
 
 use std::fmt;
 
-use super::{DataInfo, ModelInfo, Report, ReportSummary};
+use super::{DataInfo, ModelInfo, NoiseSetup, Report, ReportSummary};
 
-/// A line of the table: section, label, the figure for the codes, the figure for the raw inputs.
-type Line = (&'static str, &'static str, &'static str, &'static str);
-
-const LINES: [Line; 16] = [
+/// Lines of the table: section, label, the figure for the codes, the figure for the raw inputs. Where
+/// the figure is a list there is a line for each of its entries.
+const LINES: [(&str, &str, &str, &str); 21] = [
     ("code", "exactly k", "exact_k", ""),
     ("code", "dead units", "dead_units", ""),
     ("code", "duty entropy", "duty_entropy", ""),
+    ("code", "entropy of a unit, Rényi", "renyi_entropy", ""),
+    ("code", "information of two units", "unit_mutual_information", ""),
     ("code", "bits a code at least", "bits_bound", ""),
     ("code", "false match, theory", "false_match_theory", ""),
     ("code", "false match, measured", "false_match_measured", ""),
     ("readout", "1 nearest neighbour", "knn1_overlap", "raw_knn1"),
     ("readout", "5 nearest neighbours", "knn5_overlap", ""),
     ("readout", "linear probe", "linear_probe", "raw_linear_probe"),
+    ("readout", "linear SVM", "linear_svm", "raw_linear_svm"),
     ("readout", "nearest centroid", "centroid", ""),
     ("separation", "goodness", "goodness", "raw_goodness"),
     ("separation", "goodness, script form", "goodness_script", "raw_goodness_script"),
     ("reconstruction", "mean squared error", "mse", ""),
     ("reconstruction", "variance unexplained", "fvu", ""),
+    ("noise", "at level", "accuracy", "raw_accuracy"),
+    ("noise", "score, rightly labelled", "score", "raw_score"),
     ("time", "learning, s", "fit_s", ""),
     ("time", "codes made a second", "encode_per_s", ""),
 ];
@@ -31,11 +35,14 @@ impl fmt::Display for Report {
         let seed = self.model.seed.map(|seed| format!(", seed {seed}")).unwrap_or_default();
         write_head(f, &self.model, &seed, &self.data)?;
         let figures = self.figures();
-        write_table(f, &|section, name| match (name, &self.code) {
+        let noise = self.noise.as_ref().map(|noise| &noise.setup);
+        write_table(f, noise, &|section, name, place| match (name, &self.code) {
             ("exact_k", Some(code)) => Some(yes_or_no(code.exact_k)),
             _ => figures
                 .iter()
-                .find(|figure| (figure.section, figure.name) == (section, name))
+                .find(|figure| {
+                    (figure.section, figure.name, figure.place) == (section, name, place)
+                })
                 .map(|figure| show(name, figure.value)),
         })
     }
@@ -47,12 +54,14 @@ impl fmt::Display for ReportSummary {
         let seeds =
             if seeds.is_empty() { seeds.join("") } else { format!(", seeds {}", seeds.join(" ")) };
         write_head(f, &self.model, &seeds, &self.data)?;
-        write_table(f, &|section, name| match (name, self.exact_k) {
+        write_table(f, self.noise.as_ref(), &|section, name, place| match (name, self.exact_k) {
             ("exact_k", Some(exact_k)) => Some(yes_or_no(exact_k)),
             _ => self
                 .figures
                 .iter()
-                .find(|figure| (figure.section, figure.name) == (section, name))
+                .find(|figure| {
+                    (figure.section, figure.name, figure.place) == (section, name, place)
+                })
                 .map(|figure| (show(name, figure.summary.mean), show(name, figure.summary.sd)))
                 .map(|(mean, sd)| format!("{mean} ± {sd}")),
         })
@@ -71,27 +80,46 @@ fn write_head(
     writeln!(f, "train {} ({}), test {} ({})", data.train, data.train_len, data.test, data.test_len)
 }
 
-/// Writes the lines that have a cell; `cell` gives the text of a figure by section and name.
+/// A line of the table: section, label, the cell of the codes, the cell of the raw inputs.
+type Row = (&'static str, String, String, String);
+
+/// The text of a figure, by section, name and place in the list.
+type Cell<'a> = &'a dyn Fn(&str, &str, Option<usize>) -> Option<String>;
+
+/// The lines that have a cell.
+fn rows(noise: Option<&NoiseSetup>, cell: Cell<'_>) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for (section, label, code, raw) in LINES {
+        let mut line = |label: String, place: Option<usize>| {
+            let cells = (cell(section, code, place), cell(section, raw, place));
+            if cells.0.is_some() || cells.1.is_some() {
+                let (code, raw) = (cells.0.unwrap_or_default(), cells.1.unwrap_or_default());
+                rows.push((section, label, code, raw));
+            }
+        };
+        match noise.filter(|_| code == "accuracy") {
+            None => line(label.to_owned(), None),
+            Some(noise) => noise.levels.iter().enumerate().for_each(|(place, level)| {
+                line(format!("{label} {level:.2}"), Some(place));
+            }),
+        }
+    }
+    rows
+}
+
+/// Writes the lines in columns, under the names of their sections.
 fn write_table(
     f: &mut fmt::Formatter<'_>,
-    cell: &dyn Fn(&str, &str) -> Option<String>,
+    noise: Option<&NoiseSetup>,
+    cell: Cell<'_>,
 ) -> fmt::Result {
-    let rows: Vec<(&str, &str, String, String)> = LINES
-        .iter()
-        .map(|&(section, label, code, raw)| {
-            (section, label, cell(section, code), cell(section, raw))
-        })
-        .filter(|(_, _, code, raw)| code.is_some() || raw.is_some())
-        .map(|(section, label, code, raw)| {
-            (section, label, code.unwrap_or_default(), raw.unwrap_or_default())
-        })
-        .collect();
+    let rows = rows(noise, cell);
     let width = |texts: &mut dyn Iterator<Item = &str>| {
         texts.map(|text| text.chars().count()).max().unwrap_or(0)
     };
     let has_raw = rows.iter().any(|row| !row.3.is_empty());
     let raw_title = if has_raw { "raw input" } else { "" };
-    let label_width = width(&mut rows.iter().map(|row| row.1));
+    let label_width = width(&mut rows.iter().map(|row| row.1.as_str()));
     let code_width = width(&mut rows.iter().map(|row| row.2.as_str()).chain(["codes"]));
     let raw_width = width(&mut rows.iter().map(|row| row.3.as_str()).chain([raw_title]));
     let line = |label: &str, code: &str, raw: &str| {
@@ -103,11 +131,19 @@ fn write_table(
     for (section, label, code, raw) in &rows {
         if *section != current {
             current = section;
-            writeln!(f, "{current}")?;
+            match noise.filter(|_| *section == "noise") {
+                Some(noise) => writeln!(f, "noise: {}, {}", noise.protocol, spoken(noise.readout))?,
+                None => writeln!(f, "{current}")?,
+            }
         }
         writeln!(f, "{}", line(label, code, raw))?;
     }
     Ok(())
+}
+
+/// A name of the JSON in words.
+fn spoken(name: &str) -> String {
+    name.replace('_', " ")
 }
 
 fn yes_or_no(yes: bool) -> String {
@@ -120,8 +156,9 @@ fn show(name: &str, value: f64) -> String {
         return "-".to_owned();
     }
     match name {
-        "dead_units" if value.fract() == 0.0 => format!("{value:.0}"),
-        "dead_units" | "bits_bound" => format!("{value:.1}"),
+        "dead_units" | "score" | "raw_score" if value.fract() == 0.0 => format!("{value:.0}"),
+        "dead_units" | "score" | "raw_score" | "bits_bound" => format!("{value:.1}"),
+        "unit_mutual_information" if value != 0.0 => format!("{value:.1e}"),
         "encode_per_s" => format!("{value:.0}"),
         "fit_s" => format!("{value:.2}"),
         "mse" => format!("{value:.5}"),

@@ -1,71 +1,31 @@
 //! Measures a model: from data and codes to a [`Report`].
 
-use super::{DataInfo, ModelInfo, Readout, Report, Separation, Timing};
+use std::fmt;
+
+use super::{
+    DataInfo, ModelInfo, NoiseFigures, NoiseSetup, Part, Readout, Report, Separation, Timing,
+};
 use crate::data::Dataset;
+use crate::encoder::Encoder;
 use crate::error::{Error, Result};
 use crate::metrics::{
-    Features, accuracy, centroid_accuracy, code_figures, fit_linear_probe, goodness,
-    nearest_by_distance, neighbours_by_overlap, reconstruction,
+    CodeFigures, Features, LogisticRegression, NOISE_LEVELS, Noise, NoiseCurve, NoiseProtocol,
+    Reconstruction, accuracy, centroid_accuracy, code_figures, fit_linear_probe, fit_linear_svm,
+    goodness, nearest_by_distance, neighbours_by_overlap, noise_curve, reconstruction,
 };
 use crate::rows::Rows;
 use crate::sdr::SdrBatch;
 
-/// A part of a report that can be asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// The codes by themselves.
-    Code,
-    /// Neighbours, probe and centroids of the codes.
-    Readout,
-    /// How far the codes of different classes lie apart.
-    Separation,
-    /// What the decoder gives back.
-    Reconstruction,
-    /// Controls: neighbours, probe and separation of the raw inputs.
-    Raw,
-}
-
-impl Part {
-    /// All parts.
-    pub const ALL: [Self; 5] =
-        [Self::Code, Self::Readout, Self::Separation, Self::Reconstruction, Self::Raw];
-
-    /// The name that [`Part::parse_list`] reads.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Code => "code",
-            Self::Readout => "readout",
-            Self::Separation => "separation",
-            Self::Reconstruction => "reconstruction",
-            Self::Raw => "raw",
-        }
-    }
-
-    /// The parts named in `list`, between commas.
-    ///
-    /// ```
-    /// use kwinners::report::Part;
-    /// assert_eq!(Part::parse_list("code, raw")?, [Part::Code, Part::Raw]);
-    /// assert!(Part::parse_list("code,row").unwrap_err().to_string().contains("did you mean `raw`"));
-    /// # Ok::<(), kwinners::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`Error::UnknownName`] if a name is no part.
-    pub fn parse_list(list: &str) -> Result<Vec<Self>> {
-        let parse = |name: &str| {
-            let unknown = || Error::unknown_name("metric", name, &Self::ALL.map(Self::name));
-            Self::ALL.into_iter().find(|part| part.name() == name).ok_or_else(unknown)
-        };
-        list.split(',').map(str::trim).map(parse).collect()
-    }
-}
+/// Seed of the noise: one for all reports, so that all models meet the same noise.
+const NOISE_SEED: u64 = 0x006E_6F69_7365;
 
 /// What a model is judged by: the data, and what it made of them.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Evidence<'a> {
     /// The model.
     pub model: ModelInfo,
+    /// What makes codes of noisy inputs, where it is at hand.
+    pub encoder: Option<&'a dyn Encoder>,
     /// What the read-outs learn from.
     pub train: &'a Dataset,
     /// What everything is measured on.
@@ -76,14 +36,34 @@ pub struct Evidence<'a> {
     pub test_codes: &'a SdrBatch,
     /// The test codes decoded, one row a row of `test`, where there is a decoder.
     pub decoded: Option<Rows<'a>>,
+    /// An earlier report on the same data: what it says of the raw inputs is not measured again.
+    pub controls: Option<&'a Report>,
     /// How long it took.
     pub time: Timing,
+}
+
+impl fmt::Debug for Evidence<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Evidence")
+            .field("model", &self.model)
+            .field("data", &self.data())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Evidence<'_> {
     /// The labels of both sets, if both have them.
     fn labels(&self) -> Option<(&[u32], &[u32])> {
         Some((self.train.labels.as_deref()?, self.test.labels.as_deref()?))
+    }
+
+    fn data(&self) -> DataInfo {
+        DataInfo {
+            train: self.train.name.clone(),
+            test: self.test.name.clone(),
+            train_len: self.train.len(),
+            test_len: self.test.len(),
+        }
     }
 
     fn check(&self) -> Result<()> {
@@ -101,111 +81,252 @@ impl Evidence<'_> {
                 ));
             }
         }
+        if self.controls.is_some_and(|report| report.data != self.data()) {
+            let reason = "a report on other data says nothing of these raw inputs";
+            return Err(Error::Unsupported(reason.to_owned()));
+        }
         self.test.rows().check_width("inputs of the test set", self.train.width())
     }
 }
 
-/// Measures the `parts` asked for, as far as labels and a decoder allow, and calls `progress` with
-/// the name of each measurement before it starts.
+/// Measures the `parts` asked for, as far as labels, a decoder and the encoder allow, and calls
+/// `progress` with the name of each measurement before it starts.
 ///
 /// The costly ones are the scans: `test · train` overlaps for the codes, `test · train · width`
 /// multiply-adds for the raw inputs.
 ///
 /// # Errors
-/// If the codes don't belong to the data or the model, or a set is empty.
+/// If the codes don't belong to the data or the model, the controls are those of other data, or a set
+/// is empty.
 pub fn judge(
     evidence: &Evidence<'_>,
     parts: &[Part],
     progress: &mut dyn FnMut(&str),
 ) -> Result<Report> {
     evidence.check()?;
-    let (train, test) = (evidence.train, evidence.test);
-    let mut report = Report {
+    let mut judge = Judge { evidence, parts, progress, probe: None, raw_probe: None };
+    Ok(Report {
         model: evidence.model.clone(),
-        data: DataInfo {
-            train: train.name.clone(),
-            test: test.name.clone(),
-            train_len: train.len(),
-            test_len: test.len(),
-        },
-        code: None,
-        readout: None,
-        separation: None,
-        reconstruction: None,
+        data: evidence.data(),
+        code: judge.code()?,
+        readout: judge.read_out()?,
+        separation: judge.separate()?,
+        reconstruction: judge.reconstruct()?,
+        noise: judge.noise()?,
         time: evidence.time,
-    };
-    if parts.contains(&Part::Code) {
-        progress("code figures");
-        let labels = test.labels.as_deref();
-        report.code = Some(code_figures(evidence.test_codes, evidence.model.winners, labels)?);
-    }
-    report.readout = read_out(evidence, parts, progress)?;
-    report.separation = separate(evidence, parts, progress)?;
-    if let (true, Some(decoded)) = (parts.contains(&Part::Reconstruction), evidence.decoded) {
-        progress("reconstruction");
-        report.reconstruction = Some(reconstruction(test.rows(), decoded)?);
-    }
-    Ok(report)
+    })
 }
 
-fn read_out(
-    evidence: &Evidence<'_>,
-    parts: &[Part],
-    progress: &mut dyn FnMut(&str),
-) -> Result<Option<Readout>> {
-    let (codes, raw) = (parts.contains(&Part::Readout), parts.contains(&Part::Raw));
-    let Some((train_labels, test_labels)) = evidence.labels().filter(|_| codes || raw) else {
-        return Ok(None);
-    };
-    let mut readout = Readout::default();
-    if codes {
-        let (train, test) = (evidence.train_codes, evidence.test_codes);
-        progress("nearest neighbours");
+/// The measuring under way, with the probes that have been fitted.
+struct Judge<'a> {
+    evidence: &'a Evidence<'a>,
+    parts: &'a [Part],
+    progress: &'a mut dyn FnMut(&str),
+    probe: Option<LogisticRegression>,
+    raw_probe: Option<LogisticRegression>,
+}
+
+impl<'a> Judge<'a> {
+    fn wants(&self, part: Part) -> bool {
+        self.parts.contains(&part)
+    }
+
+    /// What the earlier report says, or else what `measure` finds.
+    fn control<T>(
+        &mut self,
+        known: impl Fn(&Report) -> Option<T>,
+        measure: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        self.evidence.controls.and_then(known).map_or_else(|| measure(self), Ok)
+    }
+
+    fn code(&mut self) -> Result<Option<CodeFigures>> {
+        if !self.wants(Part::Code) {
+            return Ok(None);
+        }
+        (self.progress)("code figures");
+        let Evidence { model, test, test_codes, .. } = self.evidence;
+        code_figures(test_codes, model.winners, test.labels.as_deref()).map(Some)
+    }
+
+    fn read_out(&mut self) -> Result<Option<Readout>> {
+        let asked = [Part::Readout, Part::Svm, Part::Raw].map(|part| self.wants(part));
+        let Some(labels) = self.evidence.labels().filter(|_| asked.contains(&true)) else {
+            return Ok(None);
+        };
+        let mut readout = Readout::default();
+        if self.wants(Part::Readout) {
+            self.read_codes(labels, &mut readout)?;
+        }
+        if self.wants(Part::Svm) {
+            readout.linear_svm = Some(self.svm("of the codes", self.codes(), labels)?);
+            let known = |report: &Report| report.readout?.raw_linear_svm;
+            let raw = self.raw();
+            let fit = |judge: &mut Self| judge.svm("of the raw inputs", raw, labels);
+            readout.raw_linear_svm = Some(self.control(known, fit)?);
+        }
+        if self.wants(Part::Raw) {
+            let known = |report: &Report| report.readout?.raw_knn1;
+            readout.raw_knn1 = Some(self.control(known, |judge| judge.raw_neighbours(labels))?);
+            let known = |report: &Report| report.readout?.raw_linear_probe;
+            let fit = |judge: &mut Self| {
+                let test = Features::Rows(judge.evidence.test.rows());
+                accuracy(&judge.raw_probe(labels.0)?.predict(test)?, labels.1)
+            };
+            readout.raw_linear_probe = Some(self.control(known, fit)?);
+        }
+        Ok(Some(readout))
+    }
+
+    fn read_codes(&mut self, labels: (&[u32], &[u32]), readout: &mut Readout) -> Result<()> {
+        let (train, test) = (self.evidence.train_codes, self.evidence.test_codes);
+        (self.progress)("nearest neighbours");
         let found = neighbours_by_overlap(train, test, 5)?;
-        readout.knn1_overlap = Some(found.vote_accuracy(1, train_labels, test_labels)?);
-        readout.knn5_overlap = Some(found.vote_accuracy(5, train_labels, test_labels)?);
-        progress("centroids");
-        readout.centroid = Some(centroid_accuracy(train, train_labels, test, test_labels)?);
-        progress("linear probe");
-        let probe = fit_linear_probe(Features::Codes(train), train_labels)?;
-        let predicted = probe.predict(Features::Codes(test))?;
-        readout.linear_probe = Some(accuracy(&predicted, test_labels)?);
+        readout.knn1_overlap = Some(found.vote_accuracy(1, labels.0, labels.1)?);
+        readout.knn5_overlap = Some(found.vote_accuracy(5, labels.0, labels.1)?);
+        (self.progress)("centroids");
+        readout.centroid = Some(centroid_accuracy(train, labels.0, test, labels.1)?);
+        let predicted = self.probe(labels.0)?.predict(Features::Codes(test))?;
+        readout.linear_probe = Some(accuracy(&predicted, labels.1)?);
+        Ok(())
     }
-    if raw {
-        let (train, test) = (evidence.train.rows(), evidence.test.rows());
-        progress("nearest neighbours of the raw inputs");
-        let nearest = nearest_by_distance(train, test)?;
-        let predicted: Vec<u32> = nearest.into_iter().map(|id| train_labels[id]).collect();
-        readout.raw_knn1 = Some(accuracy(&predicted, test_labels)?);
-        progress("linear probe of the raw inputs");
-        let probe = fit_linear_probe(Features::Rows(train), train_labels)?;
-        let predicted = probe.predict(Features::Rows(test))?;
-        readout.raw_linear_probe = Some(accuracy(&predicted, test_labels)?);
+
+    /// The codes of both sets.
+    fn codes(&self) -> (Features<'a>, Features<'a>) {
+        let Evidence { train_codes, test_codes, .. } = self.evidence;
+        (Features::Codes(train_codes), Features::Codes(test_codes))
     }
-    Ok(Some(readout))
+
+    /// The raw inputs of both sets.
+    fn raw(&self) -> (Features<'a>, Features<'a>) {
+        let Evidence { train, test, .. } = self.evidence;
+        (Features::Rows(train.rows()), Features::Rows(test.rows()))
+    }
+
+    /// The linear probe of the codes, fitted when it is first needed.
+    fn probe(&mut self, labels: &[u32]) -> Result<&LogisticRegression> {
+        if self.probe.is_none() {
+            (self.progress)("linear probe");
+            self.probe = Some(fit_linear_probe(self.codes().0, labels)?);
+        }
+        Ok(self.probe.as_ref().expect("it was just fitted"))
+    }
+
+    /// The linear probe of the raw inputs, fitted when it is first needed.
+    fn raw_probe(&mut self, labels: &[u32]) -> Result<&LogisticRegression> {
+        if self.raw_probe.is_none() {
+            (self.progress)("linear probe of the raw inputs");
+            self.raw_probe = Some(fit_linear_probe(self.raw().0, labels)?);
+        }
+        Ok(self.raw_probe.as_ref().expect("it was just fitted"))
+    }
+
+    fn svm(
+        &mut self,
+        what: &str,
+        (train, test): (Features<'_>, Features<'_>),
+        labels: (&[u32], &[u32]),
+    ) -> Result<f64> {
+        (self.progress)(&format!("linear support vector machines {what}"));
+        accuracy(&fit_linear_svm(train, labels.0)?.predict(test)?, labels.1)
+    }
+
+    fn raw_neighbours(&mut self, labels: (&[u32], &[u32])) -> Result<f64> {
+        (self.progress)("nearest neighbours of the raw inputs");
+        let nearest = nearest_by_distance(self.evidence.train.rows(), self.evidence.test.rows())?;
+        let predicted: Vec<u32> = nearest.into_iter().map(|id| labels.0[id]).collect();
+        accuracy(&predicted, labels.1)
+    }
+
+    fn separate(&mut self) -> Result<Option<Separation>> {
+        let (codes, raw) = (self.wants(Part::Separation), self.wants(Part::Raw));
+        let Some(labels) = self.evidence.test.labels.as_deref().filter(|_| codes || raw) else {
+            return Ok(None);
+        };
+        let mut separation = Separation::default();
+        if codes {
+            (self.progress)("separation of the classes");
+            let figures = goodness(self.codes().1, labels)?;
+            separation.goodness = Some(figures.mean_ratio);
+            separation.goodness_script = Some(figures.script);
+        }
+        if raw {
+            let known = |report: &Report| {
+                let separation = report.separation?;
+                Some((separation.raw_goodness?, separation.raw_goodness_script?))
+            };
+            let (mean_ratio, script) = self.control(known, |judge| {
+                (judge.progress)("separation of the classes in the raw inputs");
+                let figures = goodness(judge.raw().1, labels)?;
+                Ok((figures.mean_ratio, figures.script))
+            })?;
+            separation.raw_goodness = Some(mean_ratio);
+            separation.raw_goodness_script = Some(script);
+        }
+        Ok(Some(separation))
+    }
+
+    fn reconstruct(&mut self) -> Result<Option<Reconstruction>> {
+        let Some(decoded) = self.evidence.decoded.filter(|_| self.wants(Part::Reconstruction))
+        else {
+            return Ok(None);
+        };
+        (self.progress)("reconstruction");
+        reconstruction(self.evidence.test.rows(), decoded).map(Some)
+    }
+
+    fn noise(&mut self) -> Result<Option<NoiseFigures>> {
+        let asked = self.parts.iter().find_map(|part| match part {
+            Part::Noise(protocol) => Some(*protocol),
+            _ => None,
+        });
+        let evidence = self.evidence;
+        let (Some(protocol), Some(encoder), Some(labels)) =
+            (asked, evidence.encoder, evidence.labels())
+        else {
+            return Ok(None);
+        };
+        let noise = Noise::new(protocol, evidence.train.inputs(), NOISE_SEED)?;
+        let codes = self.noise_on_codes(&noise, encoder, labels)?;
+        let raw = self.control(
+            |report| known_noise(report, protocol),
+            |judge| judge.noise_on_raw(&noise, labels),
+        )?;
+        Ok(Some(NoiseFigures {
+            setup: NoiseSetup { protocol, readout: "linear_probe", levels: NOISE_LEVELS.to_vec() },
+            accuracy: codes.accuracy,
+            score: codes.score,
+            raw_accuracy: raw.accuracy,
+            raw_score: raw.score,
+        }))
+    }
+
+    fn noise_on_codes(
+        &mut self,
+        noise: &Noise,
+        encoder: &dyn Encoder,
+        labels: (&[u32], &[u32]),
+    ) -> Result<NoiseCurve> {
+        let test = self.evidence.test.rows();
+        self.probe(labels.0)?;
+        (self.progress)("codes of noisy inputs");
+        let probe = self.probe(labels.0)?;
+        noise_curve(noise, test, labels.1, &mut |rows| {
+            probe.predict(Features::Codes(&encoder.encode(rows)?))
+        })
+    }
+
+    fn noise_on_raw(&mut self, noise: &Noise, labels: (&[u32], &[u32])) -> Result<NoiseCurve> {
+        let test = self.evidence.test.rows();
+        self.raw_probe(labels.0)?;
+        (self.progress)("noisy raw inputs");
+        let probe = self.raw_probe(labels.0)?;
+        noise_curve(noise, test, labels.1, &mut |rows| probe.predict(Features::Rows(rows)))
+    }
 }
 
-fn separate(
-    evidence: &Evidence<'_>,
-    parts: &[Part],
-    progress: &mut dyn FnMut(&str),
-) -> Result<Option<Separation>> {
-    let (codes, raw) = (parts.contains(&Part::Separation), parts.contains(&Part::Raw));
-    let Some(labels) = evidence.test.labels.as_deref().filter(|_| codes || raw) else {
-        return Ok(None);
-    };
-    let mut separation = Separation::default();
-    if codes {
-        progress("separation of the classes");
-        let figures = goodness(Features::Codes(evidence.test_codes), labels)?;
-        separation.goodness = Some(figures.mean_ratio);
-        separation.goodness_script = Some(figures.script);
-    }
-    if raw {
-        progress("separation of the classes in the raw inputs");
-        let figures = goodness(Features::Rows(evidence.test.rows()), labels)?;
-        separation.raw_goodness = Some(figures.mean_ratio);
-        separation.raw_goodness_script = Some(figures.script);
-    }
-    Ok(Some(separation))
+/// What an earlier report says of the raw inputs under the same noise.
+fn known_noise(report: &Report, protocol: NoiseProtocol) -> Option<NoiseCurve> {
+    let noise = report.noise.as_ref().filter(|noise| noise.setup.protocol == protocol)?;
+    Some(NoiseCurve { accuracy: noise.raw_accuracy.clone(), score: noise.raw_score })
 }

@@ -5,15 +5,17 @@
 
 mod card;
 mod judge;
+mod part;
 pub mod pictures;
 mod summary;
 
-pub use judge::{Evidence, Part, judge};
+pub use judge::{Evidence, judge};
+pub use part::Part;
 pub use summary::{FigureSummary, ReportSummary, Summary, summarise};
 
 use serde::Serialize;
 
-use crate::metrics::{CodeFigures, Reconstruction};
+use crate::metrics::{CodeFigures, NoiseProtocol, Reconstruction};
 
 /// What was measured. Shares are fractions from 0 to 1; what was not measured is absent.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -35,6 +37,9 @@ pub struct Report {
     /// What the decoder gives back; absent where there is no decoder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reconstruction: Option<Reconstruction>,
+    /// What can be read out under noise; absent without labels or without the model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub noise: Option<NoiseFigures>,
     /// How long it took.
     #[serde(skip_serializing_if = "Timing::is_empty")]
     pub time: Timing,
@@ -84,6 +89,9 @@ pub struct Readout {
     /// Logistic regression on the codes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub linear_probe: Option<f64>,
+    /// Linear support vector machines on the codes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub linear_svm: Option<f64>,
     /// Nearest class centroid by cosine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub centroid: Option<f64>,
@@ -93,6 +101,9 @@ pub struct Readout {
     /// Control: logistic regression on the raw inputs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub raw_linear_probe: Option<f64>,
+    /// Control: linear support vector machines on the raw inputs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub raw_linear_svm: Option<f64>,
 }
 
 /// Mean L1 distance between classes over that within, see [`crate::metrics::Goodness`].
@@ -111,6 +122,35 @@ pub struct Separation {
     /// Control: the form of the original script, for the raw inputs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub raw_goodness_script: Option<f64>,
+}
+
+/// Shares of the test set that the probe of clean codes labels rightly when the inputs are noisy.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct NoiseFigures {
+    /// What was done.
+    #[serde(flatten)]
+    pub setup: NoiseSetup,
+    /// The share at each level.
+    pub accuracy: Vec<f64>,
+    /// Rows labelled rightly, summed over the levels, see [`crate::metrics::NoiseCurve`].
+    pub score: usize,
+    /// Control: the share at each level for the probe of the raw inputs.
+    pub raw_accuracy: Vec<f64>,
+    /// Control: the score for the probe of the raw inputs.
+    pub raw_score: usize,
+}
+
+/// How the read-out was tried under noise.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct NoiseSetup {
+    /// What the noise does.
+    pub protocol: NoiseProtocol,
+    /// The read-out, by its name in [`Readout`].
+    pub readout: &'static str,
+    /// How much of it, see [`crate::metrics::NOISE_LEVELS`].
+    pub levels: Vec<f64>,
 }
 
 /// How long it took, where it was timed.
@@ -138,6 +178,8 @@ pub struct Figure {
     pub section: &'static str,
     /// The name in the section, such as `linear_probe`.
     pub name: &'static str,
+    /// The place in the list, where the name stands for a list.
+    pub place: Option<usize>,
     /// The number.
     pub value: f64,
 }
@@ -150,29 +192,61 @@ impl Report {
         let readout = self.readout.unwrap_or_default();
         let separation = self.separation.unwrap_or_default();
         let reconstruction = self.reconstruction.as_ref();
-        [
+        let mut figures = figures_of(&[
             ("code", "dead_units", code.map(|code| code.dead_units as f64)),
             ("code", "duty_entropy", code.map(|code| code.duty_entropy)),
+            ("code", "renyi_entropy", code.map(|code| code.renyi_entropy)),
+            ("code", "unit_mutual_information", code.map(|code| code.unit_mutual_information)),
             ("code", "bits_bound", code.map(|code| code.bits_bound)),
             ("code", "false_match_theory", code.map(|code| code.false_match_theory)),
             ("code", "false_match_measured", code.map(|code| code.false_match_measured)),
             ("readout", "knn1_overlap", readout.knn1_overlap),
             ("readout", "knn5_overlap", readout.knn5_overlap),
             ("readout", "linear_probe", readout.linear_probe),
+            ("readout", "linear_svm", readout.linear_svm),
             ("readout", "centroid", readout.centroid),
             ("readout", "raw_knn1", readout.raw_knn1),
             ("readout", "raw_linear_probe", readout.raw_linear_probe),
+            ("readout", "raw_linear_svm", readout.raw_linear_svm),
             ("separation", "goodness", separation.goodness),
             ("separation", "goodness_script", separation.goodness_script),
             ("separation", "raw_goodness", separation.raw_goodness),
             ("separation", "raw_goodness_script", separation.raw_goodness_script),
             ("reconstruction", "mse", reconstruction.map(|figures| figures.mse)),
             ("reconstruction", "fvu", reconstruction.map(|figures| figures.fvu)),
+        ]);
+        figures.extend(self.noise.as_ref().map(NoiseFigures::figures).unwrap_or_default());
+        figures.extend(figures_of(&[
             ("time", "fit_s", self.time.fit_s),
             ("time", "encode_per_s", self.time.encode_per_s),
-        ]
-        .into_iter()
-        .filter_map(|(section, name, value)| Some(Figure { section, name, value: value? }))
-        .collect()
+        ]));
+        figures
     }
+}
+
+impl NoiseFigures {
+    fn figures(&self) -> Vec<Figure> {
+        let list = |name, values: &[f64]| -> Vec<Figure> {
+            let places = values.iter().enumerate();
+            places
+                .map(|(place, &value)| Figure { section: "noise", name, place: Some(place), value })
+                .collect()
+        };
+        let score = |name, score| figures_of(&[("noise", name, Some(score as f64))]);
+        [
+            list("accuracy", &self.accuracy),
+            score("score", self.score),
+            list("raw_accuracy", &self.raw_accuracy),
+            score("raw_score", self.raw_score),
+        ]
+        .concat()
+    }
+}
+
+/// Those that were measured of single numbers, by section and name.
+fn figures_of(numbers: &[(&'static str, &'static str, Option<f64>)]) -> Vec<Figure> {
+    let measured = numbers.iter().filter_map(|&(section, name, value)| {
+        Some(Figure { section, name, place: None, value: value? })
+    });
+    measured.collect()
 }

@@ -2,7 +2,7 @@
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::{DataInfo, ModelInfo, Report};
+use super::{DataInfo, Figure, ModelInfo, NoiseSetup, Report};
 use crate::error::{Error, Result};
 
 /// One figure over several runs.
@@ -43,6 +43,8 @@ pub struct FigureSummary {
     pub section: &'static str,
     /// The name in the section, such as `linear_probe`.
     pub name: &'static str,
+    /// The place in the list, where the name stands for a list.
+    pub place: Option<usize>,
     /// What the runs gave.
     pub summary: Summary,
 }
@@ -62,6 +64,8 @@ pub struct ReportSummary {
     pub data: DataInfo,
     /// Whether all codes of all runs have exactly `k` units on, where that was looked at.
     pub exact_k: Option<bool>,
+    /// How the read-outs were tried under noise, where they were.
+    pub noise: Option<NoiseSetup>,
     /// Every figure that at least one run has, in the order of the record.
     pub figures: Vec<FigureSummary>,
 }
@@ -75,21 +79,26 @@ pub fn summarise(reports: &[Report]) -> Result<ReportSummary> {
         return Err(Error::shape("reports to summarise", "at least 1", 0));
     };
     let model = |report: &Report| ModelInfo { seed: None, ..report.model.clone() };
-    if reports.iter().any(|report| model(report) != model(first) || report.data != first.data) {
-        let reason = "reports of different models or data can't be summarised together";
+    let noise = |report: &Report| report.noise.as_ref().map(|noise| noise.setup.clone());
+    let alike = |report: &Report| {
+        model(report) == model(first) && report.data == first.data && noise(report) == noise(first)
+    };
+    if !reports.iter().all(alike) {
+        let reason = "reports of different models, data or noise can't be summarised together";
         return Err(Error::Unsupported(reason.to_owned()));
     }
-    let mut names: Vec<(&str, &str)> = Vec::new();
-    for figure in reports.iter().flat_map(Report::figures) {
-        if !names.contains(&(figure.section, figure.name)) {
-            names.push((figure.section, figure.name));
+    let all: Vec<Figure> = reports.iter().flat_map(Report::figures).collect();
+    let mut names = Vec::new();
+    for name in all.iter().map(name_of) {
+        if !names.contains(&name) {
+            names.push(name);
         }
     }
-    let all: Vec<_> = reports.iter().flat_map(Report::figures).collect();
-    let summary_of = |(section, name)| {
-        let same = all.iter().filter(|figure| (figure.section, figure.name) == (section, name));
+    let summary_of = |name: Name| {
+        let same = all.iter().filter(|figure| name_of(figure) == name);
         let summary = Summary::of(same.map(|figure| figure.value).collect());
-        FigureSummary { section, name, summary }
+        let (section, name, place) = name;
+        FigureSummary { section, name, place, summary }
     };
     let exact: Vec<bool> =
         reports.iter().filter_map(|report| Some(report.code.as_ref()?.exact_k)).collect();
@@ -98,8 +107,16 @@ pub fn summarise(reports: &[Report]) -> Result<ReportSummary> {
         seeds: reports.iter().filter_map(|report| report.model.seed).collect(),
         data: first.data.clone(),
         exact_k: (!exact.is_empty()).then(|| exact.iter().all(|&exact| exact)),
+        noise: noise(first),
         figures: names.into_iter().map(summary_of).collect(),
     })
+}
+
+/// Section, name and place in the list.
+type Name = (&'static str, &'static str, Option<usize>);
+
+fn name_of(figure: &Figure) -> Name {
+    (figure.section, figure.name, figure.place)
 }
 
 impl Serialize for ReportSummary {
@@ -107,7 +124,7 @@ impl Serialize for ReportSummary {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("model", &Model { info: &self.model, seed: &self.seeds })?;
         map.serialize_entry("data", &self.data)?;
-        for section in ["code", "readout", "separation", "reconstruction", "time"] {
+        for section in ["code", "readout", "separation", "reconstruction", "noise", "time"] {
             let entries = Section { summary: self, section };
             if entries.figures().next().is_some() {
                 map.serialize_entry(section, &entries)?;
@@ -134,6 +151,12 @@ impl Section<'_> {
     fn figures(&self) -> impl Iterator<Item = &FigureSummary> {
         self.summary.figures.iter().filter(|figure| figure.section == self.section)
     }
+
+    /// The summaries of a list.
+    fn list(&self, name: &str) -> Vec<&Summary> {
+        let named = self.figures().filter(|figure| figure.name == name);
+        named.map(|figure| &figure.summary).collect()
+    }
 }
 
 impl Serialize for Section<'_> {
@@ -142,8 +165,17 @@ impl Serialize for Section<'_> {
         if let ("code", Some(exact_k)) = (self.section, self.summary.exact_k) {
             map.serialize_entry("exact_k", &exact_k)?;
         }
+        if let ("noise", Some(setup)) = (self.section, &self.summary.noise) {
+            map.serialize_entry("protocol", &setup.protocol)?;
+            map.serialize_entry("readout", setup.readout)?;
+            map.serialize_entry("levels", &setup.levels)?;
+        }
         for figure in self.figures() {
-            map.serialize_entry(figure.name, &figure.summary)?;
+            match figure.place {
+                None => map.serialize_entry(figure.name, &figure.summary)?,
+                Some(0) => map.serialize_entry(figure.name, &self.list(figure.name))?,
+                Some(_) => {} // in the list of the first
+            }
         }
         map.end()
     }

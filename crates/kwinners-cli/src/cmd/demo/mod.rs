@@ -15,7 +15,7 @@ use kwinners::train::{Position, StopReason};
 use kwinners::{Dataset, Error, Model};
 use serde::Serialize;
 
-use crate::fitting;
+use crate::fitting::{self, Asked};
 use crate::output::Output;
 use crate::pictures;
 use search::Search;
@@ -73,8 +73,8 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         bail!("stopped while learning; nothing was saved");
     }
     let encoded = fitting::encode_both(output, &model, &train, &test)?;
-    let parts: (&[Part], _) = (&Part::ALL, Some(fitted.seconds));
-    let report = fitting::judged(output, &model, (&train, &test), &encoded, parts)?;
+    let asked = Asked::new(&Part::DEFAULT, Some(fitted.seconds));
+    let report = fitting::judged(output, &model, (&train, &test), &encoded, asked)?;
     let baseline = judged_projection(arguments.seed, &train, &test, output)?;
     let pictures = pictures::write_all(&arguments.out, &model, &test, &encoded)?;
     let model_file = arguments.out.join("model.kw");
@@ -113,7 +113,7 @@ fn judged_projection(
     let model = Model::from(RandomProjection::new(settings, train.rows())?);
     let encoded = fitting::encode_both(output, &model, train, test)?;
     let parts = [Part::Code, Part::Readout, Part::Separation];
-    fitting::judged(output, &model, (train, test), &encoded, (&parts, None))
+    fitting::judged(output, &model, (train, test), &encoded, Asked::new(&parts, None))
 }
 
 fn save_report(path: &Path, answer: &Answer<'_>) -> anyhow::Result<()> {

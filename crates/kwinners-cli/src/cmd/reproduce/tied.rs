@@ -20,7 +20,7 @@ use serde::Serialize;
 use super::Arguments;
 use crate::args::Shared;
 use crate::cmd;
-use crate::fitting;
+use crate::fitting::{self, Asked};
 use crate::output::{Counts, Output};
 
 /// A row of the table: how one encoder learns, online, and what the reference run of it gave.
@@ -224,7 +224,7 @@ fn judge_defaults(seed: u64, sets: &Sets, output: &Output) -> anyhow::Result<Rep
     }
     let encoded = fitting::encode_both(output, &model, train, test)?;
     let parts = [Part::Code, Part::Readout, Part::Reconstruction];
-    let asked: (&[Part], _) = (&parts, Some(fitted.seconds));
+    let asked = Asked::new(&parts, Some(fitted.seconds));
     fitting::judged(output, &model, (train, test), &encoded, asked)
 }
 
