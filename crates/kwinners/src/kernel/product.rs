@@ -31,6 +31,14 @@ pub(crate) fn add_product_of_transposed(a: Rows<'_>, b: Rows<'_>, out: &mut [f32
     multiply(Factor::transposed(a), Factor::of(b), out, true);
 }
 
+/// `out += a · bᵀ`, `(a.len(), b.len())` row-major. Cost: `a.len() · b.len() · width` multiply-adds.
+///
+/// # Panics
+/// If the two differ in width, or `out` does not have one place a pair of rows.
+pub(crate) fn add_product_transposed(a: Rows<'_>, b: Rows<'_>, out: &mut [f32]) {
+    multiply(Factor::of(a), Factor::transposed(b), out, true);
+}
+
 /// One side of a product: rows read as they lie, or as their transpose.
 #[derive(Clone, Copy)]
 struct Factor<'a> {

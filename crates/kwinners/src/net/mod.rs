@@ -1,8 +1,10 @@
 //! What learners by gradient are made of.
 
-#[cfg_attr(not(test), expect(dead_code, reason = "learners by gradient come next"))]
+mod loss;
 mod optimiser;
+mod rate;
 
+pub use loss::Loss;
 pub use optimiser::Optimiser;
-#[expect(unused_imports, reason = "learners by gradient come next")]
-pub(crate) use optimiser::Parameter;
+pub(crate) use optimiser::{Parameter, Piece, Stride};
+pub use rate::Rate;
