@@ -13,8 +13,8 @@ mod tied;
 mod weights;
 
 pub use autoencoder::{
-    Activation, Autoencoder, AutoencoderSettings, FirstWeights, LatentSelection, LossKind,
-    OptimiserKind, RateKind,
+    Activation, Autoencoder, AutoencoderSettings, AutoencoderWeights, FirstWeights,
+    InputStatistics, LatentSelection, LossKind, OptimiserKind, RateKind,
 };
 pub(crate) use model::Kind;
 pub use model::{Inputs, Model, Schedule, SettingHelp};

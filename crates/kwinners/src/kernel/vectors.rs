@@ -181,7 +181,7 @@ pub(crate) fn hash(place: u32, key: u32) -> u32 {
 
 /// A standard normal number between -2 and 2, from 32 even bits: the inverse of the distribution
 /// function by P. Acklam's rational approximation of its middle (2003), whose error out to 2 is
-/// below 1e-6.
+/// below 1e-4 with the roundings of `f32`.
 #[inline(always)]
 fn cut_normal(bits: u32) -> f32 {
     /// Half of the share of the normal distribution that lies between -2 and 2.
@@ -226,7 +226,7 @@ mod tests {
         let values = noise_of(1.0, u32::MAX, 1.0);
         let mean =
             |values: &mut dyn Iterator<Item = f32>| values.map(f64::from).sum::<f64>() / len as f64;
-        assert!(values.iter().all(|value| value.abs() < 2.00001));
+        assert!(values.iter().all(|value| value.abs() < 2.001));
         assert!(mean(&mut values.iter().copied()).abs() < 0.006);
         let variance = mean(&mut values.iter().map(|value| value * value));
         assert!((variance - 0.7737).abs() < 0.006, "{variance}");

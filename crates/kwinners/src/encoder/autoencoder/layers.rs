@@ -117,10 +117,8 @@ impl Layers {
             };
             let values = part("", length)?;
             let first = part("first", length)?;
-            let second = part(
-                "second",
-                if settings.optimiser == OptimiserKind::Adam { length } else { 0 },
-            )?;
+            let second =
+                part("second", if settings.optimiser == OptimiserKind::Adam { length } else { 0 })?;
             Ok(Parameter { values, first, second })
         };
         let encoder = take("wenc", weights)?;

@@ -208,5 +208,5 @@ impl Buffers {
 /// Rows of a batch of `len` that one task looks at: a quarter, so that four cores find work, within
 /// bounds. By the batch alone, never by the threads.
 fn rows_a_task(len: usize) -> usize {
-    len.div_ceil(4).clamp(16, 256)
+    len.div_ceil(4).clamp(16, 512)
 }

@@ -10,6 +10,7 @@ mod select;
 mod settings;
 mod sparse;
 mod update;
+mod weights;
 
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,8 @@ pub use settings::{
     Activation, AutoencoderSettings, FirstWeights, LatentSelection, LossKind, OptimiserKind,
     RateKind,
 };
+
+pub use weights::{AutoencoderWeights, InputStatistics};
 
 use super::scaling::Scaling;
 use super::{
@@ -74,6 +77,8 @@ pub struct Autoencoder {
     scaling: Scaling,
     layers: Layers,
     usage: Usage,
+    /// What the training inputs are like.
+    statistics: InputStatistics,
     /// Steps of the whole fit, for schedules.
     all_steps: u64,
     samples: u64,
@@ -131,6 +136,7 @@ impl Autoencoder {
             scaling,
             layers: Layers::new(&settings, bias),
             usage: Usage::new(&settings)?,
+            statistics: InputStatistics::of(rows),
             all_steps,
             samples: 0,
             steps: 0,
@@ -160,6 +166,7 @@ impl Autoencoder {
             scaling: Scaling::take_from(state, width)?,
             layers,
             usage: Usage::take_from(&settings, state)?,
+            statistics: InputStatistics::take_from(width, state)?,
             all_steps: state.take("all_steps")?,
             samples: state.take("samples")?,
             steps: state.take("steps")?,
@@ -440,6 +447,7 @@ impl Kind for Autoencoder {
         self.layers.push_to(&mut state);
         self.scaling.push_to(&mut state);
         self.usage.push_to(&mut state);
+        self.statistics.push_to(&mut state);
         state
     }
 }
