@@ -32,12 +32,14 @@ fn recipe(selection: &str) -> AutoencoderSettings {
     AutoencoderSettings::of_pairs(&small).unwrap()
 }
 
-fn fitted(settings: AutoencoderSettings, rows: Rows<'_>, epochs: usize) -> Autoencoder {
-    let settings = AutoencoderSettings { epochs, ..settings };
+fn fitted(settings: &AutoencoderSettings, rows: Rows<'_>, epochs: usize) -> Autoencoder {
+    let settings = AutoencoderSettings { epochs, ..settings.clone() };
     let batch = settings.batch;
     let mut model = Autoencoder::new(settings, rows).unwrap();
     for _ in 0..epochs {
-        rows.blocks(batch).for_each(|rows| drop(model.learn(rows, None).unwrap()));
+        for rows in rows.blocks(batch) {
+            model.learn(rows, None).unwrap();
+        }
     }
     model
 }
@@ -63,7 +65,7 @@ fn every_selection_learns() {
     let rows = Rows::new(&values, WIDTH).unwrap();
     for selection in ["k-sparse", "wta", "topk", "batch-topk", "matryoshka", "binary"] {
         let model =
-            fitted(AutoencoderSettings { learning_rate: 0.01, ..recipe(selection) }, rows, 60);
+            fitted(&AutoencoderSettings { learning_rate: 0.01, ..recipe(selection) }, rows, 60);
         let latents = model.latents(rows).unwrap();
         let latents = Rows::new(&latents, 64).unwrap();
         let by_latents = unexplained(rows, &model.reconstruct(latents).unwrap());
@@ -79,19 +81,19 @@ fn latents_are_the_winners() {
     let values = inputs(200, 4);
     let rows = Rows::new(&values, WIDTH).unwrap();
     let active = |latents: &[f32]| latents.iter().filter(|value| **value != 0.0).count();
-    let model = fitted(AutoencoderSettings { alpha: 3.0, ..recipe("k-sparse") }, rows, 2);
+    let model = fitted(&AutoencoderSettings { alpha: 3.0, ..recipe("k-sparse") }, rows, 2);
     let latents = model.latents(rows).unwrap();
     assert!(latents.chunks_exact(64).all(|row| active(row) == 12));
-    let model = fitted(recipe("topk"), rows, 2);
+    let model = fitted(&recipe("topk"), rows, 2);
     let (latents, codes) = (model.latents(rows).unwrap(), model.encode(rows).unwrap());
     for (row, code) in latents.chunks_exact(64).zip(codes.iter()) {
         assert!(active(row) <= 4);
         assert!(row.iter().enumerate().all(|(u, value)| *value == 0.0 || code.contains(u as u32)));
     }
-    let model = fitted(recipe("binary"), rows, 2);
+    let model = fitted(&recipe("binary"), rows, 2);
     let latents = model.latents(rows).unwrap();
     assert!(latents.iter().all(|value| [0.0, 1.0].contains(value)));
-    let model = fitted(recipe("batch-topk"), rows, 20);
+    let model = fitted(&recipe("batch-topk"), rows, 20);
     let latents = model.latents(rows).unwrap();
     assert!(model.threshold() > 0.0);
     let mean = active(&latents) as f32 / 200.0;
@@ -117,7 +119,9 @@ fn idle_units_are_brought_back() {
         let statistics = fresh.statistics().clone();
         let mut model = Autoencoder::from_weights(settings, weights, statistics).unwrap();
         for _ in 0..40 {
-            rows.blocks(64).for_each(|rows| drop(model.learn(rows, None).unwrap()));
+            for rows in rows.blocks(64) {
+                model.learn(rows, None).unwrap();
+            }
         }
         let mut used = [false; 64];
         let codes = model.encode(rows).unwrap();
@@ -153,7 +157,7 @@ fn exported_autoencoders_come_back() {
     let rows = Rows::new(&values, WIDTH).unwrap();
     let folder = tempfile::tempdir().unwrap();
     for selection in ["topk", "matryoshka"] {
-        let model = fitted(recipe(selection), rows, 3);
+        let model = fitted(&recipe(selection), rows, 3);
         for layout in [SaeLayout::SaeLens, SaeLayout::Linear] {
             save_sae(folder.path(), &model, layout).unwrap();
             let back = load_sae(folder.path()).unwrap();
@@ -214,7 +218,7 @@ fn damaged_exports_are_refused() {
     let values = inputs(100, 12);
     let rows = Rows::new(&values, WIDTH).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let model = fitted(recipe("topk"), rows, 1);
+    let model = fitted(&recipe("topk"), rows, 1);
     save_sae(folder.path(), &model, SaeLayout::SaeLens).unwrap();
     let path = folder.path().join("sae.safetensors");
     let whole = std::fs::read(&path).unwrap();
@@ -224,7 +228,7 @@ fn damaged_exports_are_refused() {
     }
     std::fs::remove_file(&path).unwrap();
     assert!(matches!(load_sae(folder.path()), Err(Error::Io { .. })));
-    let unfit = fitted(recipe("k-sparse"), rows, 1);
+    let unfit = fitted(&recipe("k-sparse"), rows, 1);
     assert!(matches!(
         save_sae(folder.path(), &unfit, SaeLayout::Linear),
         Err(Error::Unsupported(_))

@@ -31,7 +31,9 @@ fn time(task: &Task, metric: &str, rows: Rows<'_>, settings: AutoencoderSettings
     let first = learn();
     let last = (0..20).map(|_| learn()).last().unwrap_or(first);
     assert!(last < first, "learning lowers the loss: {first} to {last}");
-    task.rate(metric, batch, || drop(black_box(learn())));
+    task.rate(metric, batch, || {
+        black_box(learn());
+    });
 }
 
 /// Sums of about 20 of 8,192 directions, some often and some seldom, with noise.

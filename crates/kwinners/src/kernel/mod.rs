@@ -64,7 +64,7 @@ pub(crate) struct Table {
     /// [`vectors::add_weighted_rows`].
     pub(crate) add_weighted_rows: fn(rows: &[f32], parts: &[Weighted], out: &mut [f32]),
     /// [`vectors::dots`].
-    pub(crate) dots: fn(rows: &[f32], which: &[u32], vector: &[f32], out: &mut [f32]),
+    pub(crate) dots: vectors::Dots,
     /// [`vectors::adam`].
     pub(crate) adam: fn(moved: Moved<'_>, gradient: &[f32], step: &AdamStep),
     /// [`vectors::sigmoid`].

@@ -86,6 +86,9 @@ fn add_weighted_pieces<const N: usize>(
     *out = sums;
 }
 
+/// See [`dots`].
+pub(super) type Dots = fn(rows: &[f32], which: &[u32], vector: &[f32], out: &mut [f32]);
+
 /// `out[i] = rows[which[i]] · vector`; `rows` is `(_, vector.len())`.
 #[inline(always)]
 pub(super) fn dots(rows: &[f32], which: &[u32], vector: &[f32], out: &mut [f32]) {
@@ -119,8 +122,9 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
 /// Moves every value by the rule of Adam along `gradient`.
 #[inline(always)]
 pub(super) fn adam(moved: Moved<'_>, gradient: &[f32], step: &AdamStep) {
-    let moments = moved.mean.iter_mut().zip(moved.square.iter_mut());
-    for ((value, slope), (mean, square)) in moved.values.iter_mut().zip(gradient).zip(moments) {
+    let Moved { values, mean, square } = moved;
+    let moments = mean.iter_mut().zip(square);
+    for ((value, slope), (mean, square)) in values.iter_mut().zip(gradient).zip(moments) {
         *mean = step.beta1 * *mean + (1.0 - step.beta1) * slope;
         *square = step.beta2 * *square + (1.0 - step.beta2) * slope * slope;
         *value -= step.rate * *mean / (square.sqrt() * step.correction + step.epsilon);

@@ -198,7 +198,7 @@ fn inputs(len: usize, width: usize, rng: &mut Rng) -> Vec<f32> {
 
 /// After a step of plain descent, the "velocity" is the gradient; it is compared with differences
 /// of the loss at some weights of each array.
-fn check_gradient(settings: AutoencoderSettings) {
+fn check_gradient(settings: &AutoencoderSettings) {
     const WIDTH: usize = 21;
     let settings = AutoencoderSettings {
         optimiser: OptimiserKind::Sgd,
@@ -211,7 +211,7 @@ fn check_gradient(settings: AutoencoderSettings) {
         first_weights: FirstWeights::Glorot,
         units: 90,
         winners: 7,
-        ..settings
+        ..settings.clone()
     };
     let mut rng = Rng::new(3);
     let values = inputs(40, WIDTH, &mut rng);
@@ -259,7 +259,7 @@ fn gradients_of_all_selections() {
     for selection in ["k-sparse", "wta", "universal", "topk", "batch-topk", "matryoshka"] {
         for tied in [false, true] {
             for subtract_bias in [false, true] {
-                check_gradient(AutoencoderSettings { tied, subtract_bias, ..recipe(selection) });
+                check_gradient(&AutoencoderSettings { tied, subtract_bias, ..recipe(selection) });
             }
         }
     }
@@ -278,11 +278,11 @@ fn gradients_of_losses_activations_and_penalties() {
                     contractive: 0.3,
                     ..recipe(selection)
                 };
-                check_gradient(settings);
+                check_gradient(&settings);
             }
         }
     }
-    check_gradient(AutoencoderSettings { aux_weight: 2.0, ..recipe("matryoshka") });
+    check_gradient(&AutoencoderSettings { aux_weight: 2.0, ..recipe("matryoshka") });
 }
 
 /// The gradient of a straight-through latent is that of a linear one whose value is 1: the slope by
@@ -322,7 +322,9 @@ fn decoder_rows_keep_their_length() {
     for tied in [false, true] {
         let settings = AutoencoderSettings { units: 40, winners: 3, tied, ..recipe("topk") };
         let mut model = Autoencoder::new(settings, rows).unwrap();
-        (0..20).for_each(|_| drop(model.learn(rows, None).unwrap()));
+        for _ in 0..20 {
+            model.learn(rows, None).unwrap();
+        }
         for row in model.layers.decoder_values().chunks_exact(12) {
             let length: f32 = row.iter().map(|w| w * w).sum();
             assert!((length - 1.0).abs() < 1e-5, "{length}");
