@@ -48,6 +48,10 @@ pub(crate) enum Command {
     Decode(cmd::decode::Arguments),
     /// Judge a model or codes beside the raw data
     Eval(cmd::eval::Arguments),
+    /// Write an autoencoder as cfg.json and sae.safetensors, for other programs
+    Export(cmd::interchange::Export),
+    /// Read an autoencoder of another program from cfg.json and sae.safetensors
+    Import(cmd::interchange::Import),
     /// Say what is in a .kw file, after verifying every byte
     Inspect(cmd::inspect::Arguments),
     /// List, fetch and describe data sets

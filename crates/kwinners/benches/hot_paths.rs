@@ -7,6 +7,9 @@
 
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
+#[path = "autoencoder/mod.rs"]
+mod autoencoder;
+
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -71,6 +74,7 @@ fn main() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
         pool.expect("threads can be started").install(|| {
             tied(&images, threads);
+            autoencoder::run(&images, threads);
             overlap(threads);
         });
     }

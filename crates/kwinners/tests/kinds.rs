@@ -74,6 +74,90 @@ const CASES: &[Case] = &[
             ("batch", "90"),
         ],
     },
+    Case {
+        kind: "autoencoder",
+        settings: &[
+            ("selection", "topk"),
+            ("units", "150"),
+            ("winners", "6"),
+            ("epochs", "3"),
+            ("batch", "90"),
+            ("dead_after", "90"),
+            ("aux_winners", "9"),
+        ],
+    },
+    Case {
+        kind: "autoencoder",
+        settings: &[
+            ("selection", "batch-topk"),
+            ("units", "70"),
+            ("winners", "6"),
+            ("epochs", "2"),
+            ("batch", "40"),
+            ("input", "standardised"),
+        ],
+    },
+    Case {
+        kind: "autoencoder",
+        settings: &[
+            ("selection", "matryoshka"),
+            ("units", "70"),
+            ("winners", "6"),
+            ("epochs", "2"),
+            ("batch", "40"),
+            ("prefixes", "3"),
+            ("schedule", "cosine"),
+            ("dead_after", "50"),
+        ],
+    },
+    Case {
+        kind: "autoencoder",
+        settings: &[
+            ("selection", "k-sparse"),
+            ("units", "70"),
+            ("winners", "6"),
+            ("epochs", "2"),
+            ("batch", "40"),
+            ("anneal_from", "20"),
+            ("boosting", "additive"),
+        ],
+    },
+    Case {
+        kind: "autoencoder",
+        settings: &[
+            ("selection", "wta"),
+            ("units", "140"),
+            ("winners", "6"),
+            ("epochs", "2"),
+            ("batch", "40"),
+            ("optimiser", "sgd"),
+            ("occlusion", "3"),
+        ],
+    },
+    Case {
+        kind: "autoencoder",
+        settings: &[
+            ("selection", "universal"),
+            ("units", "150"),
+            ("winners", "6"),
+            ("steps", "17"),
+            ("batch", "70"),
+            ("contractive", "0.01"),
+        ],
+    },
+    Case {
+        kind: "autoencoder",
+        settings: &[
+            ("selection", "binary"),
+            ("units", "70"),
+            ("winners", "6"),
+            ("epochs", "2"),
+            ("batch", "40"),
+            ("loss", "bce"),
+            ("input_dropout", "0.3"),
+            ("hidden_dropout", "0.1"),
+        ],
+    },
 ];
 
 const IMAGE: ImageShape = ImageShape { width: 8, height: 8, channels: 1 };

@@ -7,6 +7,7 @@ pub(crate) mod encode;
 pub(crate) mod eval;
 pub(crate) mod fit;
 pub(crate) mod inspect;
+pub(crate) mod interchange;
 pub(crate) mod reproduce;
 
 use std::path::Path;
@@ -33,6 +34,8 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         Command::Encode(arguments) => encode::run(arguments, shared, output),
         Command::Decode(arguments) => decode::run(arguments, output),
         Command::Eval(arguments) => eval::run(arguments, shared, output),
+        Command::Export(arguments) => interchange::export(arguments, output),
+        Command::Import(arguments) => interchange::import(arguments, shared, output),
         Command::Inspect(arguments) => inspect::run(arguments, output),
         Command::Data(verb) => data::run(verb, shared, output),
         Command::Reproduce(arguments) => reproduce::run(arguments, shared, output),

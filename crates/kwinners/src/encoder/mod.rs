@@ -2,6 +2,7 @@
 //!
 //! Two traits, both object-safe, and one closed enum of everything that a file can hold.
 
+mod autoencoder;
 mod conv_wta;
 mod model;
 mod patches;
@@ -12,7 +13,11 @@ mod state;
 mod tied;
 mod weights;
 
-pub use conv_wta::{Channels, ConvOptimiser, ConvWta, ConvWtaSettings};
+pub use autoencoder::{
+    Activation, Autoencoder, AutoencoderSettings, AutoencoderWeights, FirstWeights,
+    InputStatistics, LatentSelection, LossKind, OptimiserKind, RateKind,
+};
+pub use conv_wta::{Channels, ConvWta, ConvWtaSettings};
 pub(crate) use model::Kind;
 pub use model::{Inputs, Model, Schedule, SettingHelp};
 pub use patches::{Patches, PatchesSettings, Pooling};
@@ -71,6 +76,21 @@ pub trait Decoder {
     /// # Errors
     /// If the codes have other units than the decoder.
     fn decode(&self, codes: &SdrBatch) -> Result<Vec<f32>>;
+}
+
+/// Gives real-valued activations, of which a code says only which are the largest.
+pub trait Latents {
+    /// The activations of `rows`, `(len, n)` row-major: 0 where a unit is not selected.
+    ///
+    /// # Errors
+    /// If the rows have another width or hold NaN or infinity.
+    fn latents(&self, rows: Rows<'_>) -> Result<Vec<f32>>;
+
+    /// The inputs that `latents`, `(len, n)`, stand for, `(len, input_width)` row-major.
+    ///
+    /// # Errors
+    /// If the latents have another width.
+    fn reconstruct(&self, latents: Rows<'_>) -> Result<Vec<f32>>;
 }
 
 /// Rows that one task encodes or decodes; fixed, so that results don't depend on threads.

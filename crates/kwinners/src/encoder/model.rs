@@ -1,8 +1,8 @@
 //! The closed set of everything that a model file can hold.
 
 use super::state::State;
-use super::{ConvWta, ConvWtaSettings};
-use super::{Decoder, Encoder, Learner};
+use super::{Autoencoder, AutoencoderSettings, ConvWta, ConvWtaSettings};
+use super::{Decoder, Encoder, Latents, Learner};
 use super::{
     Patches, PatchesSettings, RandomProjection, RandomProjectionSettings, Tied, TiedSettings,
 };
@@ -47,6 +47,9 @@ pub(crate) trait Kind: Encoder {
         None
     }
     fn decoder(&self) -> Option<&dyn Decoder> {
+        None
+    }
+    fn latents(&self) -> Option<&dyn Latents> {
         None
     }
     fn setting_list(&self) -> Vec<(&'static str, String)>;
@@ -151,6 +154,7 @@ kinds! {
     "random-projection" => RandomProjection, RandomProjectionSettings;
     "tied" => Tied, TiedSettings;
     "patches" => Patches, PatchesSettings;
+    "autoencoder" => Autoencoder, AutoencoderSettings;
 }
 
 impl Model {
@@ -167,6 +171,11 @@ impl Model {
     /// The model as a decoder, if its kind has one.
     pub fn decoder(&self) -> Option<&dyn Decoder> {
         self.inner().decoder()
+    }
+
+    /// The model as a source of real-valued latents, if its kind has them.
+    pub fn latents(&self) -> Option<&dyn Latents> {
+        self.inner().latents()
     }
 
     /// All settings as names and texts.

@@ -34,10 +34,14 @@
 //! |---|---|---|
 //! | `about` | all | text, `key = value` a line: what is inside (`content`), and its numbers |
 //! | `settings` | models | text, `key = value` a line: the settings of the kind |
-//! | `weights` | models | `f32`, `(n, width)` row-major |
+//! | `weights` | `tied`, `random-projection` | `f32`, `(n, width)` row-major |
 //! | `mean`, `factor` | models | `f32`, `(width,)` each, or empty for raw inputs |
 //! | `duty` | `tied` | `f32`, `(n,)`: the duty cycle |
 //! | `bias` | `tied` | `f32`, `(n,)`: the balance |
+//! | `wenc`, `benc`, `wdec`, `bdec` | `autoencoder` | `f32`: weights `(n, width)` and biases of both layers; no `wdec` if tied |
+//! | `wencfirst`, `wencsecond`, ... | `autoencoder` | `f32`: what the optimiser remembers of each of them |
+//! | `duty`, `bias`, `magnitudes`, `idle` | `autoencoder` | `f32`, the last `u64`, `(n,)`: duty cycle, balance, mean activations, samples since the last win |
+//! | `inputmean` | `autoencoder` | `f32`, `(width,)`: the mean training input |
 //! | `ends` | codes | `u64`, `(len,)`: where each code ends in `indices` |
 //! | `indices` | codes | `u32`, active units, code after code |
 //!
@@ -49,7 +53,9 @@ mod codes;
 mod container;
 mod fields;
 mod model;
+mod sae;
 
 pub use codes::{load_codes, save_codes};
 pub use container::{Inspection, SectionInfo, inspect};
 pub use model::{About, Checkpoint, SavedModel, load_model, save_model};
+pub use sae::{SaeLayout, load_sae, save_sae};

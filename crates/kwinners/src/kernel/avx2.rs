@@ -5,6 +5,7 @@ use std::arch::x86_64::*;
 use super::Table;
 use super::select::{Effort, SelectScratch, Steps, narrow};
 use super::tiles::{BLOCK, BlockedRows, CHUNK, Delta, Factors, Pair, TILE_UNITS};
+use super::vectors::{self, AdamStep, Moved, Noise, Weighted};
 
 /// Whether this CPU has all that the kernels here use.
 pub(super) fn is_available() -> bool {
@@ -25,6 +26,13 @@ pub(super) static TABLE: Table = Table {
     update_tile: entry!(
         update_tile(tile: &mut [f32], pairs: &[Pair], delta: &Delta, factors: &Factors) -> ()
     ),
+    add_weighted_rows: entry!(
+        add_weighted_rows(rows: &[f32], parts: &[Weighted], out: &mut [f32]) -> ()
+    ),
+    dots: entry!(dots(rows: &[f32], which: &[u32], vector: &[f32], out: &mut [f32]) -> ()),
+    adam: entry!(adam(moved: Moved<'_>, gradient: &[f32], step: &AdamStep) -> ()),
+    sigmoid: entry!(sigmoid(values: &mut [f32]) -> ()),
+    add_noise: entry!(add_noise(values: &mut [f32], start: u32, noise: &Noise) -> ()),
 };
 
 static STEPS: Steps = Steps {
@@ -201,4 +209,31 @@ pub(super) fn update_tile(tile: &mut [f32], pairs: &[Pair], delta: &Delta, facto
             }
         }
     }
+}
+
+// The loops over plain vectors, compiled for these instructions.
+
+#[target_feature(enable = "avx2,fma")]
+fn add_weighted_rows(rows: &[f32], parts: &[Weighted], out: &mut [f32]) {
+    vectors::add_weighted_rows(rows, parts, out);
+}
+
+#[target_feature(enable = "avx2,fma")]
+fn dots(rows: &[f32], which: &[u32], vector: &[f32], out: &mut [f32]) {
+    vectors::dots(rows, which, vector, out);
+}
+
+#[target_feature(enable = "avx2,fma")]
+fn adam(moved: Moved<'_>, gradient: &[f32], step: &AdamStep) {
+    vectors::adam(moved, gradient, step);
+}
+
+#[target_feature(enable = "avx2,fma")]
+fn sigmoid(values: &mut [f32]) {
+    vectors::sigmoid(values);
+}
+
+#[target_feature(enable = "avx2,fma")]
+fn add_noise(values: &mut [f32], start: u32, noise: &Noise) {
+    vectors::add_noise(values, start, noise);
 }

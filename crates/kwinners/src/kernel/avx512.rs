@@ -6,6 +6,7 @@ use super::Table;
 use super::avx2::{add_tile_rows, update_tile};
 use super::select::{Effort, SelectScratch, Steps, first_nan, keep_first_of_ties, key, narrow};
 use super::tiles::{BLOCK, BlockedRows, CHUNK, Delta, Factors, GROUP, Pair, TILE_UNITS};
+use super::vectors::{self, AdamStep, Moved, Noise, Weighted};
 
 /// Whether this CPU has all that the kernels here use.
 pub(super) fn is_available() -> bool {
@@ -31,6 +32,13 @@ pub(super) static TABLE: Table = Table {
     update_tile: entry!(
         update_tile(tile: &mut [f32], pairs: &[Pair], delta: &Delta, factors: &Factors) -> ()
     ),
+    add_weighted_rows: entry!(
+        add_weighted_rows(rows: &[f32], parts: &[Weighted], out: &mut [f32]) -> ()
+    ),
+    dots: entry!(dots(rows: &[f32], which: &[u32], vector: &[f32], out: &mut [f32]) -> ()),
+    adam: entry!(adam(moved: Moved<'_>, gradient: &[f32], step: &AdamStep) -> ()),
+    sigmoid: entry!(sigmoid(values: &mut [f32]) -> ()),
+    add_noise: entry!(add_noise(values: &mut [f32], start: u32, noise: &Noise) -> ()),
 };
 
 static STEPS: Steps = Steps {
@@ -512,4 +520,31 @@ fn sum_fours(first: __m512, second: __m512) -> __m256 {
     let sums = _mm512_add_ps(pairs, swapped);
     let order = _mm512_set_epi32(0, 0, 0, 0, 0, 0, 0, 0, 14, 10, 6, 2, 12, 8, 4, 0);
     _mm512_castps512_ps256(_mm512_permutexvar_ps(order, sums))
+}
+
+// The loops over plain vectors, compiled for these instructions.
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+fn add_weighted_rows(rows: &[f32], parts: &[Weighted], out: &mut [f32]) {
+    vectors::add_weighted_rows(rows, parts, out);
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+fn dots(rows: &[f32], which: &[u32], vector: &[f32], out: &mut [f32]) {
+    vectors::dots(rows, which, vector, out);
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+fn adam(moved: Moved<'_>, gradient: &[f32], step: &AdamStep) {
+    vectors::adam(moved, gradient, step);
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+fn sigmoid(values: &mut [f32]) {
+    vectors::sigmoid(values);
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+fn add_noise(values: &mut [f32], start: u32, noise: &Noise) {
+    vectors::add_noise(values, start, noise);
 }

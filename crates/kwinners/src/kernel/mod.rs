@@ -24,6 +24,7 @@ pub(crate) mod product;
 mod scalar;
 mod select;
 pub(crate) mod tiles;
+pub(crate) mod vectors;
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -37,6 +38,7 @@ use std::sync::OnceLock;
 
 pub(crate) use select::SelectScratch;
 use tiles::{BlockedRows, Delta, Factors, Pair};
+use vectors::{AdamStep, Moved, Noise, Weighted};
 
 /// One implementation of every hot loop.
 ///
@@ -59,6 +61,16 @@ pub(crate) struct Table {
     pub(crate) add_tile_rows: fn(tile: &[f32], pairs: &[Pair], out: &mut [f32]),
     /// `row(unit) += factors[unit] · delta(row)` for each pair, in order, within one tile.
     pub(crate) update_tile: fn(tile: &mut [f32], pairs: &[Pair], delta: &Delta, factors: &Factors),
+    /// [`vectors::add_weighted_rows`].
+    pub(crate) add_weighted_rows: fn(rows: &[f32], parts: &[Weighted], out: &mut [f32]),
+    /// [`vectors::dots`].
+    pub(crate) dots: vectors::Dots,
+    /// [`vectors::adam`].
+    pub(crate) adam: fn(moved: Moved<'_>, gradient: &[f32], step: &AdamStep),
+    /// [`vectors::sigmoid`].
+    pub(crate) sigmoid: fn(values: &mut [f32]),
+    /// [`vectors::noise`].
+    pub(crate) add_noise: fn(values: &mut [f32], start: u32, noise: &Noise),
 }
 
 /// All tables that this CPU can run, best first; the scalar one is always the last.

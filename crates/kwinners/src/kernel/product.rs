@@ -47,6 +47,14 @@ pub(crate) fn add_product_of_windows(values: &[f32], step: usize, b: Rows<'_>, o
     multiply(windows, Factor::of(b), out, true);
 }
 
+/// `out += a · bᵀ`, `(a.len(), b.len())` row-major. Cost: `a.len() · b.len() · width` multiply-adds.
+///
+/// # Panics
+/// If the two differ in width, or `out` does not have one place a pair of rows.
+pub(crate) fn add_product_transposed(a: Rows<'_>, b: Rows<'_>, out: &mut [f32]) {
+    multiply(Factor::of(a), Factor::transposed(b), out, true);
+}
+
 /// One side of a product: rows read as they lie, or as their transpose.
 #[derive(Clone, Copy)]
 struct Factor<'a> {

@@ -1,11 +1,22 @@
 //! The reference: plain loops, the meaning of every kernel.
 
-use super::Table;
 use super::select::{Effort, SelectScratch, Steps, key, narrow};
 use super::tiles::{BLOCK, BlockedRows, CHUNK, Delta, Factors, Pair, TILE_UNITS};
+use super::{Table, vectors};
 
-pub(super) static TABLE: Table =
-    Table { name: "scalar", overlaps, select, scores, add_tile_rows, update_tile };
+pub(super) static TABLE: Table = Table {
+    name: "scalar",
+    overlaps,
+    select,
+    scores,
+    add_tile_rows,
+    update_tile,
+    add_weighted_rows: |rows, parts, out| vectors::add_weighted_rows(rows, parts, out),
+    dots: |rows, which, vector, out| vectors::dots(rows, which, vector, out),
+    adam: |moved, gradient, step| vectors::adam(moved, gradient, step),
+    sigmoid: |values| vectors::sigmoid(values),
+    add_noise: |values, start, noise| vectors::add_noise(values, start, noise),
+};
 
 static STEPS: Steps = Steps { group_maxima, kth_key, places_at_least, gather_keys, keep_at_least };
 

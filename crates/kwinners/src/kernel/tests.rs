@@ -4,6 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::tiles::{BLOCK, BlockedRows, CHUNK, Pair, TILE_UNITS};
+use super::vectors::{AdamStep, Moved, Noise, Weighted};
 use super::{SelectScratch, Table, available};
 
 /// Scores with many ties, infinities and zeros of both signs.
@@ -116,6 +117,42 @@ proptest! {
             let mut tile = tile.to_vec();
             (table.update_tile)(&mut tile, &pairs, &blocked, &factors);
             (bits(&scores), bits(&sums), bits(&tile))
+        });
+        let answers: Vec<_> = answers.collect();
+        prop_assert!(answers.iter().all(|answer| answer == answers.last().unwrap()));
+    }
+
+    #[test]
+    fn vector_kernels_agree(
+        rows in (1usize..400).prop_flat_map(|width| vec(vec(-3.0f32..3.0, width), 1..6)),
+        parts in vec((0u32..6, -2.0f32..2.0), 0..20),
+        keys in any::<[u32; 3]>(),
+    ) {
+        let len = rows.len() as u32;
+        let flat = rows.concat();
+        let which: Vec<u32> = parts.iter().map(|(row, _)| row % len).collect();
+        let parts: Vec<Weighted> =
+            parts.iter().map(|&(row, factor)| Weighted { row: row % len, factor }).collect();
+        let step = AdamStep { beta1: 0.9, beta2: 0.999, rate: 0.01, correction: 1.5, epsilon: 1e-8 };
+        let noise = Noise {
+            keys: [keys[0], keys[1]],
+            deviation: 0.25,
+            keep_below: keys[2],
+            keep_factor: 1.25,
+        };
+        let answers = available().into_iter().map(|table| {
+            let mut sums = rows[0].clone();
+            (table.add_weighted_rows)(&flat, &parts, &mut sums);
+            let mut dots = vec![0.0; which.len()];
+            (table.dots)(&flat, &which, &rows[0], &mut dots);
+            let (mut values, mut mean, mut square) = (flat.clone(), flat.clone(), vec![0.5; flat.len()]);
+            let moved = Moved { values: &mut values, mean: &mut mean, square: &mut square };
+            (table.adam)(moved, &flat, &step);
+            let (mut near_one, mut noisy) = (flat.clone(), flat.clone());
+            near_one.iter_mut().for_each(|value| *value *= 40.0);
+            (table.sigmoid)(&mut near_one);
+            (table.add_noise)(&mut noisy, keys[0], &noise);
+            [sums, dots, values, mean, square, near_one, noisy].map(|values| bits(&values))
         });
         let answers: Vec<_> = answers.collect();
         prop_assert!(answers.iter().all(|answer| answer == answers.last().unwrap()));

@@ -1,6 +1,13 @@
 //! Optimisers: how learned values follow their gradient.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
+
+use crate::kernel::{
+    self,
+    vectors::{AdamStep, Moved},
+};
 
 /// Values that one task moves; fixed, and all arithmetic is value by value, so that results don't
 /// depend on threads.
@@ -31,6 +38,28 @@ impl Optimiser {
     pub const ADAM: Self = Self::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
 }
 
+/// An optimiser at one step: its rate there, bias correction worked in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Stride {
+    Sgd { momentum: f32, rate: f32 },
+    Adam(AdamStep),
+}
+
+impl Optimiser {
+    /// The optimiser at `step`, which counts from 1.
+    pub(crate) fn at(&self, rate: f32, step: u64) -> Stride {
+        match *self {
+            Self::Sgd { momentum } => Stride::Sgd { momentum, rate },
+            Self::Adam { beta1, beta2, epsilon } => {
+                let power = i32::try_from(step).unwrap_or(i32::MAX);
+                let rate = rate / (1.0 - beta1.powi(power));
+                let correction = (1.0 - beta2.powi(power)).sqrt().recip();
+                Stride::Adam(AdamStep { beta1, beta2, rate, correction, epsilon })
+            }
+        }
+    }
+}
+
 /// Learned values, and what their optimiser remembers of past gradients.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Parameter {
@@ -39,6 +68,14 @@ pub(crate) struct Parameter {
     pub(crate) first: Vec<f32>,
     /// Mean squared gradient; empty unless the optimiser is Adam.
     pub(crate) second: Vec<f32>,
+}
+
+/// A run of a [`Parameter`]'s values, and of what goes with them.
+#[derive(Debug)]
+pub(crate) struct Piece<'a> {
+    pub(crate) values: &'a mut [f32],
+    first: &'a mut [f32],
+    second: &'a mut [f32],
 }
 
 impl Parameter {
@@ -55,31 +92,52 @@ impl Parameter {
     /// One step along `gradient`, as long as the values; `step` counts from 1.
     pub(crate) fn step(&mut self, optimiser: &Optimiser, rate: f32, step: u64, gradient: &[f32]) {
         assert_eq!(gradient.len(), self.values.len(), "one slope a value");
-        let values = self.values.par_chunks_mut(VALUES_A_TASK);
-        let first = self.first.par_chunks_mut(VALUES_A_TASK);
-        let tasks = values.zip(first).zip(gradient.par_chunks(VALUES_A_TASK));
-        match *optimiser {
-            Optimiser::Sgd { momentum } => tasks.for_each(|((values, velocity), gradient)| {
-                for ((value, velocity), slope) in values.iter_mut().zip(velocity).zip(gradient) {
+        let stride = optimiser.at(rate, step);
+        let pieces = self.pieces(VALUES_A_TASK);
+        let tasks = pieces.into_par_iter().zip(gradient.par_chunks(VALUES_A_TASK));
+        tasks.for_each(|(mut piece, gradient)| piece.step(&stride, gradient));
+    }
+
+    /// Cuts all values into runs of `length`, the last one perhaps shorter.
+    pub(crate) fn pieces(&mut self, length: usize) -> Vec<Piece<'_>> {
+        let mut second = self.second.chunks_mut(length);
+        let pairs = self.values.chunks_mut(length).zip(self.first.chunks_mut(length));
+        let piece = |(values, first)| {
+            let second = second.next().unwrap_or_default();
+            Piece { values, first, second }
+        };
+        pairs.map(piece).collect()
+    }
+}
+
+impl Piece<'_> {
+    /// The part of this piece that lies at `range`.
+    pub(crate) fn slice(&mut self, range: Range<usize>) -> Piece<'_> {
+        let second = if self.second.is_empty() { 0..0 } else { range.clone() };
+        Piece {
+            values: &mut self.values[range.clone()],
+            first: &mut self.first[range],
+            second: &mut self.second[second],
+        }
+    }
+
+    /// One step along `gradient`, as long as the piece.
+    pub(crate) fn step(&mut self, stride: &Stride, gradient: &[f32]) {
+        match stride {
+            Stride::Sgd { momentum, rate } => {
+                let values = self.values.iter_mut().zip(self.first.iter_mut());
+                for ((value, velocity), slope) in values.zip(gradient) {
                     *velocity = momentum * *velocity + slope;
                     *value -= rate * *velocity;
                 }
-            }),
-            Optimiser::Adam { beta1, beta2, epsilon } => {
-                let power = i32::try_from(step).unwrap_or(i32::MAX);
-                let rate = rate / (1.0 - beta1.powi(power));
-                let correction = (1.0 - beta2.powi(power)).sqrt().recip();
-                let second = self.second.par_chunks_mut(VALUES_A_TASK);
-                tasks.zip(second).for_each(|(((values, mean), gradient), square)| {
-                    let moments = mean.iter_mut().zip(square.iter_mut());
-                    for ((value, slope), (mean, square)) in
-                        values.iter_mut().zip(gradient).zip(moments)
-                    {
-                        *mean = beta1 * *mean + (1.0 - beta1) * slope;
-                        *square = beta2 * *square + (1.0 - beta2) * slope * slope;
-                        *value -= rate * *mean / (square.sqrt() * correction + epsilon);
-                    }
-                });
+            }
+            Stride::Adam(step) => {
+                let Self { values, first, second } = self;
+                (kernel::table().adam)(
+                    Moved { values, mean: first, square: second },
+                    gradient,
+                    step,
+                );
             }
         }
     }

@@ -1,7 +1,8 @@
 //! Settings of the convolutional winner-take-all autoencoder, and the shapes that follow from them.
 
+use super::super::OptimiserKind;
 use super::super::scaling::InputScaling;
-use super::super::settings::{Value, choice, settings};
+use super::super::settings::{Value, settings};
 use crate::error::{Error, Result};
 use crate::net::{Convolution, Optimiser};
 use crate::rows::ImageShape;
@@ -45,16 +46,6 @@ impl Value for Channels {
     }
 }
 
-choice! {
-    /// How the weights of a [`ConvWta`](super::ConvWta) follow their gradient.
-    ConvOptimiser {
-        /// Adam, as its paper has it.
-        Adam = "adam",
-        /// Descent with momentum.
-        Sgd = "sgd",
-    }
-}
-
 settings! {
     /// Settings of a [`ConvWta`](super::ConvWta); its units are maps times pooled places.
     ConvWtaSettings {
@@ -81,7 +72,7 @@ settings! {
         /// Seed of the first weights and of the order of the samples.
         seed: u64 = 0,
         /// How the weights follow their gradient: adam or sgd.
-        optimiser: ConvOptimiser = ConvOptimiser::Adam,
+        optimiser: OptimiserKind = OptimiserKind::Adam,
         /// Share of the last step that sgd takes again.
         momentum: f32 = 0.9,
         /// Rate of the balance of the codes, in standard deviations of a sample's scores, a sample.
@@ -129,8 +120,8 @@ impl ConvWtaSettings {
 
     pub(super) fn rule(&self) -> Optimiser {
         match self.optimiser {
-            ConvOptimiser::Adam => Optimiser::ADAM,
-            ConvOptimiser::Sgd => Optimiser::Sgd { momentum: self.momentum },
+            OptimiserKind::Adam => Optimiser::ADAM,
+            OptimiserKind::Sgd => Optimiser::Sgd { momentum: self.momentum },
         }
     }
 

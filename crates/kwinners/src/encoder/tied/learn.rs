@@ -149,7 +149,7 @@ fn rows_a_task(len: usize) -> usize {
 }
 
 /// Standard deviation of the scores, summed in eight lanes.
-fn deviation(scores: &[f32]) -> f32 {
+pub(in super::super) fn deviation(scores: &[f32]) -> f32 {
     let (mut sum, mut square) = ([0.0f32; 8], [0.0f32; 8]);
     let (chunks, rest) = scores.as_chunks::<8>();
     for chunk in chunks {
