@@ -18,7 +18,7 @@ use crate::rng::Rng;
 use crate::rows::{ImageShape, Rows};
 use crate::sdr::SdrBatch;
 use learn::Workspace;
-pub use settings::{Channels, ConvOptimiser, ConvWtaSettings};
+pub use settings::{Channels, ConvWtaSettings};
 use stage::{Climb, Stage, push_stages, take_parameter, take_stages};
 
 /// Samples of each stage after which little more is learned.
