@@ -362,6 +362,7 @@ fn toy_report(seed: u64, parts: &[Part], decode: bool) -> Report {
     let evidence = Evidence {
         model: model(seed),
         encoder: Some(&Identity),
+        latents: None,
         train: &train,
         test: &test,
         train_codes: &train_codes,
@@ -468,6 +469,7 @@ fn without_labels_there_is_no_read_out() {
     let mut evidence = Evidence {
         model: model(0),
         encoder: Some(&Identity),
+        latents: None,
         train: &train,
         test: &test,
         train_codes: &train_codes,

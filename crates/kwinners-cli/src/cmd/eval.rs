@@ -219,6 +219,7 @@ impl Task<'_> {
                 seed: None,
             },
             encoder: None,
+            latents: None,
             train: &self.train,
             test: &self.test,
             train_codes: &train_codes,
@@ -254,7 +255,12 @@ impl Task<'_> {
                         "{path} holds codes: `noise` needs the model, to encode noisy inputs"
                     ));
                 }
-                Part::Code | Part::Reconstruction => {}
+                Part::Latents if model.and_then(Model::latents).is_none() => {
+                    return refused(format!(
+                        "{path} has no real-valued latents: `latents` can't be measured"
+                    ));
+                }
+                Part::Code | Part::Reconstruction | Part::Latents => {}
                 Part::Separation => self.test.require_labels().map(drop)?,
                 Part::Readout | Part::Raw | Part::Svm | Part::Noise(_) => {
                     self.train.require_labels()?;

@@ -6,7 +6,7 @@ use super::{DataInfo, ModelInfo, NoiseSetup, Report, ReportSummary};
 
 /// Lines of the table: section, label, the figure for the codes, the figure for the raw inputs. Where
 /// the figure is a list there is a line for each of its entries.
-const LINES: [(&str, &str, &str, &str); 21] = [
+const LINES: [(&str, &str, &str, &str); 25] = [
     ("code", "exactly k", "exact_k", ""),
     ("code", "dead units", "dead_units", ""),
     ("code", "duty entropy", "duty_entropy", ""),
@@ -24,6 +24,10 @@ const LINES: [(&str, &str, &str, &str); 21] = [
     ("separation", "goodness, script form", "goodness_script", "raw_goodness_script"),
     ("reconstruction", "mean squared error", "mse", ""),
     ("reconstruction", "variance unexplained", "fvu", ""),
+    ("latents", "linear probe", "linear_probe", ""),
+    ("latents", "linear SVM", "linear_svm", ""),
+    ("latents", "mean squared error", "mse", ""),
+    ("latents", "variance unexplained", "fvu", ""),
     ("noise", "at level", "accuracy", "raw_accuracy"),
     ("noise", "score, rightly labelled", "score", "raw_score"),
     ("time", "learning, s", "fit_s", ""),

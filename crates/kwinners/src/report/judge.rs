@@ -3,10 +3,11 @@
 use std::fmt;
 
 use super::{
-    DataInfo, ModelInfo, NoiseFigures, NoiseSetup, Part, Readout, Report, Separation, Timing,
+    DataInfo, LatentFigures, ModelInfo, NoiseFigures, NoiseSetup, Part, Readout, Report,
+    Separation, Timing,
 };
 use crate::data::Dataset;
-use crate::encoder::Encoder;
+use crate::encoder::{Encoder, Latents};
 use crate::error::{Error, Result};
 use crate::metrics::{
     CodeFigures, Features, LogisticRegression, NOISE_LEVELS, Noise, NoiseCurve, NoiseProtocol,
@@ -26,6 +27,8 @@ pub struct Evidence<'a> {
     pub model: ModelInfo,
     /// What makes codes of noisy inputs, where it is at hand.
     pub encoder: Option<&'a dyn Encoder>,
+    /// What gives the latents behind the codes, where the kind has them.
+    pub latents: Option<&'a dyn Latents>,
     /// What the read-outs learn from.
     pub train: &'a Dataset,
     /// What everything is measured on.
@@ -112,6 +115,7 @@ pub fn judge(
         readout: judge.read_out()?,
         separation: judge.separate()?,
         reconstruction: judge.reconstruct()?,
+        latents: judge.latents()?,
         noise: judge.noise()?,
         time: evidence.time,
     })
@@ -273,6 +277,30 @@ impl<'a> Judge<'a> {
         };
         (self.progress)("reconstruction");
         reconstruction(self.evidence.test.rows(), decoded).map(Some)
+    }
+
+    fn latents(&mut self) -> Result<Option<LatentFigures>> {
+        let evidence = self.evidence;
+        let Some(source) = evidence.latents.filter(|_| self.wants(Part::Latents)) else {
+            return Ok(None);
+        };
+        (self.progress)("latents");
+        let test = source.latents(evidence.test.rows())?;
+        let test = Rows::new(&test, evidence.model.units)?;
+        let decoded = source.reconstruct(test)?;
+        let decoded = Rows::new(&decoded, evidence.test.width())?;
+        let Reconstruction { mse, fvu } = reconstruction(evidence.test.rows(), decoded)?;
+        let (mut linear_probe, mut linear_svm) = (None, None);
+        if let Some(labels) = evidence.labels() {
+            let train = source.latents(evidence.train.rows())?;
+            let train = Features::Rows(Rows::new(&train, evidence.model.units)?);
+            let test = Features::Rows(test);
+            (self.progress)("linear probe of the latents");
+            let probe = fit_linear_probe(train, labels.0)?;
+            linear_probe = Some(accuracy(&probe.predict(test)?, labels.1)?);
+            linear_svm = Some(self.svm("of the latents", (train, test), labels)?);
+        }
+        Ok(Some(LatentFigures { linear_probe, linear_svm, mse, fvu }))
     }
 
     fn noise(&mut self) -> Result<Option<NoiseFigures>> {

@@ -37,6 +37,9 @@ pub struct Report {
     /// What the decoder gives back; absent where there is no decoder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reconstruction: Option<Reconstruction>,
+    /// What the latents behind the codes give; absent where the kind has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latents: Option<LatentFigures>,
     /// What can be read out under noise; absent without labels or without the model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub noise: Option<NoiseFigures>,
@@ -122,6 +125,22 @@ pub struct Separation {
     /// Control: the form of the original script, for the raw inputs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub raw_goodness_script: Option<f64>,
+}
+
+/// What real-valued latents give, of which the codes keep only which are largest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct LatentFigures {
+    /// Logistic regression on the latents; absent without labels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub linear_probe: Option<f64>,
+    /// Linear support vector machines on the latents; absent without labels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub linear_svm: Option<f64>,
+    /// Mean squared error a value of what the latents reconstruct.
+    pub mse: f64,
+    /// Fraction of variance unexplained, see [`Reconstruction`].
+    pub fvu: f64,
 }
 
 /// Shares of the test set that the probe of clean codes labels rightly when the inputs are noisy.
@@ -215,6 +234,13 @@ impl Report {
             ("reconstruction", "mse", reconstruction.map(|figures| figures.mse)),
             ("reconstruction", "fvu", reconstruction.map(|figures| figures.fvu)),
         ]);
+        let latents = self.latents.as_ref();
+        figures.extend(figures_of(&[
+            ("latents", "linear_probe", latents.and_then(|figures| figures.linear_probe)),
+            ("latents", "linear_svm", latents.and_then(|figures| figures.linear_svm)),
+            ("latents", "mse", latents.map(|figures| figures.mse)),
+            ("latents", "fvu", latents.map(|figures| figures.fvu)),
+        ]));
         figures.extend(self.noise.as_ref().map(NoiseFigures::figures).unwrap_or_default());
         figures.extend(figures_of(&[
             ("time", "fit_s", self.time.fit_s),

@@ -18,19 +18,22 @@ pub enum Part {
     Raw,
     /// Linear support vector machines on the codes and, as a control, on the raw inputs.
     Svm,
+    /// What the real-valued latents give, where the kind has them: read-outs and reconstruction.
+    Latents,
     /// The linear probes of codes and raw inputs under noise on the inputs; the codes are made anew.
     Noise(NoiseProtocol),
 }
 
 impl Part {
     /// All parts, the noise that of `s2`.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Code,
         Self::Readout,
         Self::Separation,
         Self::Reconstruction,
         Self::Raw,
         Self::Svm,
+        Self::Latents,
         Self::Noise(NoiseProtocol::S2),
     ];
 
@@ -47,6 +50,7 @@ impl Part {
             Self::Reconstruction => "reconstruction",
             Self::Raw => "raw",
             Self::Svm => "svm",
+            Self::Latents => "latents",
             Self::Noise(_) => "noise",
         }
     }

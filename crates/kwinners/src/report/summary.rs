@@ -124,7 +124,9 @@ impl Serialize for ReportSummary {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("model", &Model { info: &self.model, seed: &self.seeds })?;
         map.serialize_entry("data", &self.data)?;
-        for section in ["code", "readout", "separation", "reconstruction", "noise", "time"] {
+        for section in
+            ["code", "readout", "separation", "reconstruction", "latents", "noise", "time"]
+        {
             let entries = Section { summary: self, section };
             if entries.figures().next().is_some() {
                 map.serialize_entry(section, &entries)?;

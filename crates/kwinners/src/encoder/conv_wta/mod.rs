@@ -9,7 +9,7 @@ mod tests;
 use rayon::prelude::*;
 
 use super::scaling::Scaling;
-use super::{Decoder, Encoder, Inputs, Kind, Learner, ROWS_A_TASK, Schedule, State};
+use super::{Decoder, Encoder, Inputs, Kind, Latents, Learner, ROWS_A_TASK, Schedule, State};
 use crate::error::{Error, Result};
 use crate::kernel::SelectScratch;
 use crate::kwta::{Balance, KWinners};
@@ -189,28 +189,6 @@ impl ConvWta {
         &self.settings
     }
 
-    /// The pooled activations, rectified: what a linear read-out of real values gets, `(len, n)`.
-    ///
-    /// Cost: as encoding.
-    ///
-    /// # Errors
-    /// If the rows have another width, or hold NaN or infinity.
-    pub fn latents(&self, rows: Rows<'_>) -> Result<Vec<f32>> {
-        rows.check_width("inputs to encode", self.input_width())?;
-        rows.check_finite("inputs to encode")?;
-        let units = self.units();
-        let mut latents = vec![0.0; rows.len() * units];
-        let tasks = latents.par_chunks_mut(units * ROWS_A_TASK);
-        tasks.enumerate().for_each(|(task, latents)| {
-            let mut climb = Climb::default();
-            for (row, latents) in latents.chunks_exact_mut(units).enumerate() {
-                self.climb_all(rows.row(task * ROWS_A_TASK + row), &mut climb);
-                latents.iter_mut().zip(&climb.pooled).for_each(|(to, from)| *to = from.max(0.0));
-            }
-        });
-        Ok(latents)
-    }
-
     /// What one unit stands for: its decoder filter where the unit has its mean place, `(input_width,)`.
     ///
     /// # Panics
@@ -222,6 +200,21 @@ impl ConvWta {
         let mut row = vec![0.0; self.input_width()];
         self.planes_of(&dense, &mut row);
         row
+    }
+
+    /// `len` inputs, `(len, input_width)`, each from what `descend` makes of its number.
+    fn decode_all(&self, len: usize, descend: impl Fn(usize, &mut Vec<f32>) + Sync) -> Vec<f32> {
+        let width = self.input_width();
+        let mut rows = vec![0.0; len * width];
+        rows.par_chunks_mut(width * ROWS_A_TASK).enumerate().for_each(|(task, rows)| {
+            let mut dense = Vec::new();
+            for (number, row) in rows.chunks_exact_mut(width).enumerate() {
+                descend(task * ROWS_A_TASK + number, &mut dense);
+                self.planes_of(&dense, row);
+                self.scaling.invert(row);
+            }
+        });
+        rows
     }
 
     fn last(&self) -> &Stage {
@@ -343,18 +336,38 @@ impl Decoder for ConvWta {
             let expected = format!("{} units", self.units());
             return Err(Error::shape("codes", expected, codes.units()));
         }
-        let width = self.input_width();
-        let mut rows = vec![0.0; codes.len() * width];
-        rows.par_chunks_mut(width * ROWS_A_TASK).enumerate().for_each(|(task, rows)| {
-            let mut dense = Vec::new();
-            for (number, row) in rows.chunks_exact_mut(width).enumerate() {
-                let code = codes.get(task * ROWS_A_TASK + number);
-                self.descend(code.indices(), |unit| self.amplitude.values[unit], &mut dense);
-                self.planes_of(&dense, row);
-                self.scaling.invert(row);
+        Ok(self.decode_all(codes.len(), |row, dense| {
+            self.descend(codes.get(row).indices(), |unit| self.amplitude.values[unit], dense);
+        }))
+    }
+}
+
+impl Latents for ConvWta {
+    /// The rectified pooled activations of all units, as the paper reads them out.
+    fn latents(&self, rows: Rows<'_>) -> Result<Vec<f32>> {
+        rows.check_width("inputs to encode", self.input_width())?;
+        rows.check_finite("inputs to encode")?;
+        let units = self.units();
+        let mut latents = vec![0.0; rows.len() * units];
+        let tasks = latents.par_chunks_mut(units * ROWS_A_TASK);
+        tasks.enumerate().for_each(|(task, latents)| {
+            let mut climb = Climb::default();
+            for (row, latents) in latents.chunks_exact_mut(units).enumerate() {
+                self.climb_all(rows.row(task * ROWS_A_TASK + row), &mut climb);
+                latents.iter_mut().zip(&climb.pooled).for_each(|(to, from)| *to = from.max(0.0));
             }
         });
-        Ok(rows)
+        Ok(latents)
+    }
+
+    fn reconstruct(&self, latents: Rows<'_>) -> Result<Vec<f32>> {
+        latents.check_width("latents", self.units())?;
+        Ok(self.decode_all(latents.len(), |row, dense| {
+            let values = latents.row(row);
+            let active = (0..values.len()).filter(|&unit| values[unit] != 0.0);
+            let active: Vec<u32> = active.map(|unit| unit as u32).collect();
+            self.descend(&active, |unit| values[unit], dense);
+        }))
     }
 }
 
@@ -364,6 +377,10 @@ impl Kind for ConvWta {
     }
 
     fn decoder(&self) -> Option<&dyn Decoder> {
+        Some(self)
+    }
+
+    fn latents(&self) -> Option<&dyn Latents> {
         Some(self)
     }
 
