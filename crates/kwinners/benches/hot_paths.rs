@@ -7,6 +7,9 @@
 
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
+#[path = "hot_paths/spatial_pooler.rs"]
+mod spatial_pooler;
+
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -67,6 +70,7 @@ fn main() {
     eprintln_machine();
     selection();
     let images = images();
+    spatial_pooler::all(&images);
     for threads in [1, 2] {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
         pool.expect("threads can be started").install(|| {

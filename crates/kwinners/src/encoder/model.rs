@@ -3,9 +3,8 @@
 use super::state::State;
 use super::{ConvWta, ConvWtaSettings};
 use super::{Decoder, Encoder, Learner};
-use super::{
-    Patches, PatchesSettings, RandomProjection, RandomProjectionSettings, Tied, TiedSettings,
-};
+use super::{Patches, PatchesSettings, RandomProjection, RandomProjectionSettings};
+use super::{SpatialPooler, SpatialPoolerSettings, Tied, TiedSettings};
 use crate::error::{Error, Result};
 use crate::rows::{ImageShape, Rows};
 
@@ -149,6 +148,7 @@ macro_rules! kinds {
 kinds! {
     "conv-wta" => ConvWta, ConvWtaSettings;
     "random-projection" => RandomProjection, RandomProjectionSettings;
+    "spatial-pooler" => SpatialPooler, SpatialPoolerSettings;
     "tied" => Tied, TiedSettings;
     "patches" => Patches, PatchesSettings;
 }

@@ -3,6 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::Table;
+use super::pools::{self, Adaptation, Lanes, Neighbourhoods, Synapses, WordRows};
 use super::select::{Effort, SelectScratch, Steps, narrow};
 use super::tiles::{BLOCK, BlockedRows, CHUNK, Delta, Factors, Pair, TILE_UNITS};
 
@@ -24,6 +25,25 @@ pub(super) static TABLE: Table = Table {
     add_tile_rows: entry!(add_tile_rows(tile: &[f32], pairs: &[Pair], out: &mut [f32]) -> ()),
     update_tile: entry!(
         update_tile(tile: &mut [f32], pairs: &[Pair], delta: &Delta, factors: &Factors) -> ()
+    ),
+    pool_overlaps: entry!(
+        pool_overlaps(
+            tile: &[Lanes], first: usize, rows: &WordRows, out: &mut [u16], stride: usize
+        ) -> ()
+    ),
+    bits_at_least: entry!(bits_at_least(values: &[f32], limit: f32, words: &mut [u16]) -> ()),
+    adapt: entry!(
+        adapt(
+            column: &mut [Synapses], inputs: &[u16], rule: &Adaptation, tile: &mut [Lanes],
+            lane: usize
+        ) -> u32
+    ),
+    select_counts: entry!(select_counts(counts: &[u16], out: &mut [u32]) -> ()),
+    local_winners: entry!(
+        local_winners(
+            scores: &mut [f32], grid: &Neighbourhoods, bounds: (f32, f32),
+            winners: &mut Vec<u32>
+        ) -> ()
     ),
 };
 
@@ -201,4 +221,41 @@ pub(super) fn update_tile(tile: &mut [f32], pairs: &[Pair], delta: &Delta, facto
             }
         }
     }
+}
+
+/// Columns side by side: the compiler counts bits by table look-ups.
+#[target_feature(enable = "avx2")]
+fn pool_overlaps(tile: &[Lanes], first: usize, rows: &WordRows, out: &mut [u16], stride: usize) {
+    pools::pool_overlaps(tile, first, rows, out, stride);
+}
+
+#[target_feature(enable = "avx2")]
+fn bits_at_least(values: &[f32], limit: f32, words: &mut [u16]) {
+    pools::bits_at_least(values, limit, words);
+}
+
+#[target_feature(enable = "avx2,popcnt")]
+fn adapt(
+    column: &mut [Synapses],
+    inputs: &[u16],
+    rule: &Adaptation,
+    tile: &mut [Lanes],
+    lane: usize,
+) -> u32 {
+    pools::adapt(column, inputs, rule, tile, lane)
+}
+
+#[target_feature(enable = "avx2,bmi1")]
+fn select_counts(counts: &[u16], out: &mut [u32]) {
+    pools::select_counts(counts, out, pools::reaching);
+}
+
+#[target_feature(enable = "avx2")]
+fn local_winners(
+    scores: &mut [f32],
+    grid: &Neighbourhoods,
+    bounds: (f32, f32),
+    winners: &mut Vec<u32>,
+) {
+    pools::local_winners(scores, grid, bounds, winners, pools::count_above);
 }

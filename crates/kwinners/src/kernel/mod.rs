@@ -20,6 +20,7 @@ macro_rules! entry {
     };
 }
 
+pub(crate) mod pools;
 pub(crate) mod product;
 mod scalar;
 mod select;
@@ -35,6 +36,7 @@ mod tests;
 
 use std::sync::OnceLock;
 
+use pools::{Adaptation, Lanes, Neighbourhoods, Synapses, WordRows};
 pub(crate) use select::SelectScratch;
 use tiles::{BlockedRows, Delta, Factors, Pair};
 
@@ -59,6 +61,30 @@ pub(crate) struct Table {
     pub(crate) add_tile_rows: fn(tile: &[f32], pairs: &[Pair], out: &mut [f32]),
     /// `row(unit) += factors[unit] · delta(row)` for each pair, in order, within one tile.
     pub(crate) update_tile: fn(tile: &mut [f32], pairs: &[Pair], delta: &Delta, factors: &Factors),
+    /// How many connected inputs each column of a tile sees on: those of row `r` go to
+    /// `out[r * stride..]`, [`pools::TILE_COLUMNS`] of them. The tile has the words from `first` on.
+    pub(crate) pool_overlaps:
+        fn(tile: &[Lanes], first: usize, rows: &WordRows, out: &mut [u16], stride: usize),
+    /// Bit `i % 16` of word `i / 16` says whether value `i` reaches `limit`; bits past the end are 0.
+    pub(crate) bits_at_least: fn(values: &[f32], limit: f32, words: &mut [u16]),
+    /// Moves the permanences of one column by `rule`, up where `inputs` are on and down where they
+    /// are off, and writes its connected bits to `lane` of its tile; returns how many they are.
+    pub(crate) adapt: fn(
+        column: &mut [Synapses],
+        inputs: &[u16],
+        rule: &Adaptation,
+        tile: &mut [Lanes],
+        lane: usize,
+    ) -> u32,
+    /// As `select`, of whole numbers: the places of the `out.len()` largest, increasing, equal ones
+    /// going to the lowest place.
+    pub(crate) select_counts: fn(counts: &[u16], out: &mut [u32]),
+    /// Appends the columns that win in their neighbourhoods, increasing: those with at least `least`
+    /// as their score and fewer than `room` others above them or tied with them and already chosen,
+    /// `room = ⌊0.5 + density · size of the neighbourhood⌋`. `bounds` is `(density, least)`. Leaves
+    /// the scores of winners one step higher.
+    pub(crate) local_winners:
+        fn(scores: &mut [f32], grid: &Neighbourhoods, bounds: (f32, f32), winners: &mut Vec<u32>),
 }
 
 /// All tables that this CPU can run, best first; the scalar one is always the last.

@@ -1,11 +1,25 @@
 //! The reference: plain loops, the meaning of every kernel.
 
 use super::Table;
+use super::pools;
 use super::select::{Effort, SelectScratch, Steps, key, narrow};
 use super::tiles::{BLOCK, BlockedRows, CHUNK, Delta, Factors, Pair, TILE_UNITS};
 
-pub(super) static TABLE: Table =
-    Table { name: "scalar", overlaps, select, scores, add_tile_rows, update_tile };
+pub(super) static TABLE: Table = Table {
+    name: "scalar",
+    overlaps,
+    select,
+    scores,
+    add_tile_rows,
+    update_tile,
+    pool_overlaps: pools::pool_overlaps,
+    bits_at_least: pools::bits_at_least,
+    adapt: pools::adapt,
+    select_counts: |counts, out| pools::select_counts(counts, out, pools::reaching),
+    local_winners: |scores, grid, bounds, winners| {
+        pools::local_winners(scores, grid, bounds, winners, pools::count_above);
+    },
+};
 
 static STEPS: Steps = Steps { group_maxima, kth_key, places_at_least, gather_keys, keep_at_least };
 

@@ -3,6 +3,9 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use super::pools::{
+    Adaptation, FULL, Lanes, Neighbourhoods, OUTSIDE, Synapses, TILE_COLUMNS, WordRows,
+};
 use super::tiles::{BLOCK, BlockedRows, CHUNK, Pair, TILE_UNITS};
 use super::{SelectScratch, Table, available};
 
@@ -116,6 +119,111 @@ proptest! {
             let mut tile = tile.to_vec();
             (table.update_tile)(&mut tile, &pairs, &blocked, &factors);
             (bits(&scores), bits(&sums), bits(&tile))
+        });
+        let answers: Vec<_> = answers.collect();
+        prop_assert!(answers.iter().all(|answer| answer == answers.last().unwrap()));
+    }
+
+    #[test]
+    fn counts_are_selected_as_by_sorting(
+        counts in vec(prop_oneof![0u16..6, any::<u16>(), Just(u16::MAX)], 1..500),
+        share in 0.0f64..1.0,
+    ) {
+        let k = 1 + (share * share * (counts.len() - 1) as f64) as usize;
+        let scores: Vec<f32> = counts.iter().map(|count| f32::from(*count)).collect();
+        let expected = by_sorting(&scores, k);
+        for table in available() {
+            let mut out = vec![0; k];
+            (table.select_counts)(&counts, &mut out);
+            prop_assert_eq!(&out, &expected, "{}", table.name);
+        }
+    }
+
+    #[test]
+    fn bits_at_least_agree(values in scores(1..100), limit in -3i8..4) {
+        let limit = f32::from(limit);
+        for table in available() {
+            let mut words = vec![0xFFFF; values.len().div_ceil(16)];
+            (table.bits_at_least)(&values, limit, &mut words);
+            for place in 0..words.len() * 16 {
+                let expected = values.get(place).is_some_and(|value| *value >= limit);
+                prop_assert_eq!(words[place / 16] >> (place % 16) & 1 == 1, expected);
+            }
+        }
+    }
+
+    #[test]
+    fn pool_overlaps_agree(
+        rows in vec(vec(prop_oneof![Just(0u16), any::<u16>()], 9), 1..6),
+        lanes in vec(any::<u16>(), 9 * TILE_COLUMNS),
+        (first, words) in (0usize..4, 1usize..6),
+    ) {
+        let tile: Vec<Lanes> = lanes.as_chunks().0[..words].iter().map(|all| Lanes(*all)).collect();
+        let mut inputs = WordRows::default();
+        inputs.clear(9 * 16 - 3);
+        rows.iter().for_each(|row| inputs.push(|words| words.copy_from_slice(row)));
+        let stride = TILE_COLUMNS + 5;
+        for table in available() {
+            let mut out = vec![7; rows.len() * stride];
+            (table.pool_overlaps)(&tile, first, &inputs, &mut out, stride);
+            for (row, out) in rows.iter().zip(out.chunks(stride)) {
+                for (lane, count) in out[..TILE_COLUMNS].iter().enumerate() {
+                    let pairs = tile.iter().zip(&row[first..]);
+                    let both = pairs.map(|(tile, word)| (tile.0[lane] & word).count_ones());
+                    prop_assert_eq!(u32::from(*count), both.sum::<u32>(), "{}", table.name);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn adapting_agrees(
+        permanences in vec(prop_oneof![3 => 0..=FULL, 1 => Just(OUTSIDE)], 16 * 5),
+        inputs in vec(any::<u16>(), 5),
+        (increment, decrement) in (0..=FULL, 0..=FULL),
+        (trim, connected, lane) in (0..1000u16, 1..=FULL, 0..TILE_COLUMNS),
+    ) {
+        let rule = Adaptation { increment, decrement, trim, connected };
+        let column: Vec<Synapses> =
+            permanences.as_chunks().0.iter().map(|all| Synapses(*all)).collect();
+        let answers = available().into_iter().map(|table| {
+            let (mut column, mut tile) = (column.clone(), vec![Lanes::NONE; 5]);
+            let count = (table.adapt)(&mut column, &inputs, &rule, &mut tile, lane);
+            (column, tile, count)
+        });
+        let answers: Vec<_> = answers.collect();
+        prop_assert!(answers.iter().all(|answer| answer == answers.last().unwrap()));
+        let moved = answers[0].0.iter().flat_map(|synapses| synapses.0);
+        for (place, (old, new)) in permanences.iter().zip(moved).enumerate() {
+            let (old, on) = (i32::from(*old), inputs[place / 16] >> (place % 16) & 1 == 1);
+            let by = if on { i32::from(increment) } else { -i32::from(decrement) };
+            let expected = (old + by).clamp(0, i32::from(FULL));
+            let expected = if expected < i32::from(trim) { 0 } else { expected };
+            let expected = if old == i32::from(OUTSIDE) { old } else { expected };
+            prop_assert_eq!(i32::from(new), expected);
+        }
+    }
+
+    #[test]
+    fn local_winners_agree(
+        scores in vec(prop_oneof![(0u8..9).prop_map(f32::from), 0.0f32..9.0], 7 * 40),
+        (reach, density) in (1u32..30, 0.0f32..0.5),
+        least in 0.0f32..3.0,
+    ) {
+        let stretch = |place: u32| {
+            let end = (place + reach).min(40);
+            [(place.saturating_sub(reach), end), if place % 3 == 0 { (end, 40) } else { (end, end) }]
+        };
+        let grid = Neighbourhoods {
+            line: 40,
+            starts: (0..7).flat_map(|line| [line * 40, (line + 1) % 7 * 40]).collect(),
+            ends: (1..=7).map(|line| line * 2).collect(),
+            stretches: (0..40).map(stretch).collect(),
+        };
+        let answers = available().into_iter().map(|table| {
+            let (mut scores, mut winners) = (scores.clone(), Vec::new());
+            (table.local_winners)(&mut scores, &grid, (density, least), &mut winners);
+            (bits(&scores), winners)
         });
         let answers: Vec<_> = answers.collect();
         prop_assert!(answers.iter().all(|answer| answer == answers.last().unwrap()));
