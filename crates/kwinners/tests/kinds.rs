@@ -45,6 +45,7 @@ const CASES: &[Case] = &[
         kind: "spatial-pooler",
         settings: &[
             ("column_dimensions", "9x10"),
+            ("potential_pct", "0.5"),
             ("num_active_columns_per_inh_area", "6"),
             ("epochs", "2"),
         ],
@@ -64,6 +65,7 @@ const CASES: &[Case] = &[
         settings: &[
             ("column_dimensions", "70"),
             ("potential_radius", "9"),
+            ("potential_pct", "0.8"),
             ("wrap_around", "false"),
             ("global_inhibition", "false"),
             ("num_active_columns_per_inh_area", "2"),

@@ -27,6 +27,18 @@ fn pooler(settings: SpatialPoolerSettings) -> SpatialPooler {
     SpatialPooler::new(settings, data.inputs()).unwrap()
 }
 
+/// Large pools, no boosting.
+fn base() -> SpatialPoolerSettings {
+    SpatialPoolerSettings {
+        potential_radius: 0,
+        potential_pct: 0.8,
+        syn_perm_inactive_dec: 0.008,
+        syn_perm_connected: 0.1,
+        boost_strength: 0.0,
+        ..SpatialPoolerSettings::default()
+    }
+}
+
 /// Local inhibition over 8x9 columns.
 fn local() -> SpatialPoolerSettings {
     SpatialPoolerSettings {
@@ -35,7 +47,7 @@ fn local() -> SpatialPoolerSettings {
         global_inhibition: false,
         local_area_density: 0.12,
         num_active_columns_per_inh_area: 0,
-        ..SpatialPoolerSettings::default()
+        ..base()
     }
 }
 
@@ -44,7 +56,7 @@ fn global() -> SpatialPoolerSettings {
     SpatialPoolerSettings {
         column_dimensions: Dimensions::new(&[50]),
         num_active_columns_per_inh_area: 7,
-        ..SpatialPoolerSettings::default()
+        ..base()
     }
 }
 
@@ -249,7 +261,7 @@ fn weak_columns_are_bumped() {
         syn_perm_inactive_dec: 0.0,
         min_pct_overlap_duty_cycle: 0.9,
         wrap_around: false,
-        ..SpatialPoolerSettings::default()
+        ..base()
     };
     let mut pooler = pooler(settings);
     let mut codes = SdrBatch::new(63).unwrap();
@@ -258,11 +270,11 @@ fn weak_columns_are_bumped() {
     let before: Vec<Vec<f32>> = (0..63).map(|unit| pooler.permanences(unit)).collect();
     pooler.learn_codes(&codes).unwrap();
     // The least duty cycles are found after sample 50: the bump comes once, in sample 51.
-    for unit in 0..63 {
+    for (unit, before) in before.iter().enumerate() {
         let weak = pooler.overlap_duty_cycle()[unit] < 0.9;
         let rise = if weak { 0.05 } else { 0.0 };
         for input in pooler.pool(unit) {
-            let (old, new) = (before[unit][input as usize], pooler.permanences(unit));
+            let (old, new) = (before[input as usize], pooler.permanences(unit));
             assert!((new[input as usize] - (old + rise).min(1.0)).abs() < 1e-5, "unit {unit}");
         }
         assert!(unit < 32 || weak, "unit {unit} sees nothing");
@@ -278,7 +290,7 @@ fn pools_have_the_size_and_the_place_that_was_asked() {
             potential_radius: radius,
             potential_pct: 0.6,
             wrap_around,
-            ..SpatialPoolerSettings::default()
+            ..base()
         };
         let pooler = pooler(settings);
         let sizes: Vec<usize> = (0..pooler.units()).map(|unit| pooler.pool(unit).len()).collect();
@@ -300,7 +312,7 @@ fn pools_lie_around_their_centres() {
         num_active_columns_per_inh_area: 1,
         potential_radius: 1,
         potential_pct: 1.0,
-        ..SpatialPoolerSettings::default()
+        ..base()
     };
     let wrapped = pooler(settings.clone());
     // Column (13, 1): centre (⌊13.5 · 7 / 14⌋, ⌊1.5 · 9 / 3⌋) = (6, 4).
@@ -373,7 +385,9 @@ fn boosting_brings_every_column_into_use() {
             ..global()
         };
         let mut pooler = pooler(settings);
-        (0..40).for_each(|_| drop(pooler.learn_codes(&codes).unwrap()));
+        for _ in 0..40 {
+            pooler.learn_codes(&codes).unwrap();
+        }
         pooler.active_duty_cycle().iter().filter(|duty| **duty > 0.01).count()
     };
     let bare = used(0.0, BoostRule::Exponential);

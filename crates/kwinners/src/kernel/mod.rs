@@ -36,7 +36,7 @@ mod tests;
 
 use std::sync::OnceLock;
 
-use pools::{Adaptation, Lanes, Neighbourhoods, Synapses, WordRows};
+use pools::{Lanes, WordRows};
 pub(crate) use select::SelectScratch;
 use tiles::{BlockedRows, Delta, Factors, Pair};
 
@@ -69,13 +69,7 @@ pub(crate) struct Table {
     pub(crate) bits_at_least: fn(values: &[f32], limit: f32, words: &mut [u16]),
     /// Moves the permanences of one column by `rule`, up where `inputs` are on and down where they
     /// are off, and writes its connected bits to `lane` of its tile; returns how many they are.
-    pub(crate) adapt: fn(
-        column: &mut [Synapses],
-        inputs: &[u16],
-        rule: &Adaptation,
-        tile: &mut [Lanes],
-        lane: usize,
-    ) -> u32,
+    pub(crate) adapt: pools::Adapt,
     /// As `select`, of whole numbers: the places of the `out.len()` largest, increasing, equal ones
     /// going to the lowest place.
     pub(crate) select_counts: fn(counts: &[u16], out: &mut [u32]),
@@ -83,8 +77,7 @@ pub(crate) struct Table {
     /// as their score and fewer than `room` others above them or tied with them and already chosen,
     /// `room = ⌊0.5 + density · size of the neighbourhood⌋`. `bounds` is `(density, least)`. Leaves
     /// the scores of winners one step higher.
-    pub(crate) local_winners:
-        fn(scores: &mut [f32], grid: &Neighbourhoods, bounds: (f32, f32), winners: &mut Vec<u32>),
+    pub(crate) local_winners: pools::LocalWinners,
 }
 
 /// All tables that this CPU can run, best first; the scalar one is always the last.

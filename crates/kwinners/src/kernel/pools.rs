@@ -106,6 +106,19 @@ impl WordRows {
     }
 }
 
+/// See [`super::Table::adapt`].
+pub(crate) type Adapt = fn(
+    column: &mut [Synapses],
+    inputs: &[u16],
+    rule: &Adaptation,
+    tile: &mut [Lanes],
+    lane: usize,
+) -> u32;
+
+/// See [`super::Table::local_winners`].
+pub(crate) type LocalWinners =
+    fn(scores: &mut [f32], grid: &Neighbourhoods, bounds: (f32, f32), winners: &mut Vec<u32>);
+
 /// See [`super::Table::pool_overlaps`].
 #[inline(always)]
 pub(super) fn pool_overlaps(

@@ -212,7 +212,7 @@ proptest! {
     ) {
         let stretch = |place: u32| {
             let end = (place + reach).min(40);
-            [(place.saturating_sub(reach), end), if place % 3 == 0 { (end, 40) } else { (end, end) }]
+            [(place.saturating_sub(reach), end), if place.is_multiple_of(3) { (end, 40) } else { (end, end) }]
         };
         let grid = Neighbourhoods {
             line: 40,

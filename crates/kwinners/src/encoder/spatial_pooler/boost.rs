@@ -40,7 +40,7 @@ fn exp(x: f32) -> f32 {
     let shifted = x * std::f32::consts::LOG2_E + ROUND;
     let whole = shifted - ROUND;
     // ln 2 in two parts, so that little is lost in `x - n ln 2`.
-    let r = (x - whole * 0.693_359_375) + whole * 2.121_944_4e-4;
+    let r = (x - whole * 0.693_359_4) + whole * 2.121_944_4e-4;
     let p = 1.0 / 5040.0;
     let p = p * r + 1.0 / 720.0;
     let p = p * r + 1.0 / 120.0;

@@ -61,6 +61,8 @@ const SAMPLES_A_STEP: usize = 64;
 /// let settings = SpatialPoolerSettings {
 ///     column_dimensions: Dimensions::new(&[128]),
 ///     num_active_columns_per_inh_area: 6,
+///     potential_radius: 0,
+///     potential_pct: 0.8,
 ///     ..Default::default()
 /// };
 /// let mut pooler = SpatialPooler::new(settings, rows)?;

@@ -8,7 +8,9 @@ use crate::kernel::pools::FULL;
 choice! {
     /// Known sets of settings. What a source leaves open is as in `paper-boosted`, or as by default.
     PoolerPreset {
-        /// The best that we found for reading labels off the codes of images.
+        /// The best that we found, on held-out training images of MNIST, for reading labels off the
+        /// codes: small pools, so that columns stand for a few inputs together, and boosting. For
+        /// inputs that are no images set `potential_radius` to 0.
         Default = "default",
         /// The set of the forum thread: fixed random pools, no learning.
         Seed = "seed",
@@ -54,35 +56,35 @@ settings! {
         /// paper-no-boosting, htm-core-mnist or htm-core-mnist-python.
         preset: PoolerPreset = PoolerPreset::Default,
         /// Passes over the training data.
-        epochs: usize = 1,
+        epochs: usize = 2,
         /// Whether it learns at all; if not, the first random synapses stay.
         learn: bool = true,
         /// How vectors become bits: threshold or above-mean.
         binarise: Binarise = Binarise::Threshold,
         /// Values above this are on.
-        threshold: f32 = 0.5,
+        threshold: f32 = 0.3,
         /// Axes of the inputs such as 28x28; 0 means the image's, or one axis.
         input_dimensions: Dimensions = Dimensions::default(),
         /// Axes of the columns, as many as the inputs have.
-        column_dimensions: Dimensions = Dimensions::new(&[64, 64]),
+        column_dimensions: Dimensions = Dimensions::new(&[90, 90]),
         /// How far inputs of a column's pool lie from its centre, along each axis; 0 means no bound.
-        potential_radius: usize = 0,
+        potential_radius: usize = 9,
         /// Share of the inputs within reach that are in the pool.
-        potential_pct: f32 = 0.8,
+        potential_pct: f32 = 0.04,
         /// Whether columns compete with all others, or in neighbourhoods.
         global_inhibition: bool = true,
         /// Share of the columns that win, at most 0.5; 0 if the next setting says it.
         local_area_density: f32 = 0.0,
         /// Winners a neighbourhood, of all columns if inhibition is global; 0 if the density says it.
-        num_active_columns_per_inh_area: usize = 240,
+        num_active_columns_per_inh_area: usize = 486,
         /// Connected inputs that must be on for a column to win.
         stimulus_threshold: usize = 0,
         /// What an input that is off takes from the permanence of a winner's synapse.
-        syn_perm_inactive_dec: f32 = 0.008,
+        syn_perm_inactive_dec: f32 = 0.02,
         /// What an input that is on adds to it.
         syn_perm_active_inc: f32 = 0.05,
         /// Permanence from which on a synapse is connected.
-        syn_perm_connected: f32 = 0.1,
+        syn_perm_connected: f32 = 0.5,
         /// Whether permanences below half of the increment become 0, as in nupic-legacy.
         trim: bool = false,
         /// Columns that overlap less often than this share of the best one's are bumped.
@@ -92,7 +94,7 @@ settings! {
         /// How boost factors come from duty cycles: exponential or logarithmic.
         boost_rule: BoostRule = BoostRule::Exponential,
         /// How strongly columns that win too seldom are ranked higher.
-        boost_strength: f32 = 0.0,
+        boost_strength: f32 = 20.0,
         /// Whether boosting also ranks when encoding after training.
         boost_when_encoding: bool = true,
         /// Exactly k winners, ties to the lower index; if false, as published: columns under the
@@ -151,6 +153,9 @@ impl SpatialPoolerSettings {
     fn seed_thread() -> Self {
         Self {
             learn: false,
+            epochs: 1,
+            threshold: 0.5,
+            column_dimensions: Dimensions::new(&[64, 64]),
             potential_radius: 28,
             potential_pct: 0.8,
             num_active_columns_per_inh_area: 240,
@@ -168,6 +173,8 @@ impl SpatialPoolerSettings {
 
     fn paper() -> Self {
         Self {
+            epochs: 1,
+            threshold: 0.5,
             column_dimensions: Dimensions::new(&[1024]),
             potential_radius: 1024,
             potential_pct: 1.0,
@@ -188,6 +195,8 @@ impl SpatialPoolerSettings {
 
     fn htm_core() -> Self {
         Self {
+            epochs: 1,
+            threshold: 0.5,
             column_dimensions: Dimensions::new(&[28, 28, 8]),
             potential_radius: 7,
             potential_pct: 0.1,
