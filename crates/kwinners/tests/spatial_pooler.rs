@@ -60,9 +60,14 @@ fn global() -> SpatialPoolerSettings {
     }
 }
 
+/// The permanence from which on synapses are connected, on the grid of permanences, less some slack.
+fn least_connected(pooler: &SpatialPooler) -> f32 {
+    (pooler.settings().syn_perm_connected * 50_000.0).round() / 50_000.0 - 1e-6
+}
+
 /// Overlaps by definition: permanences that reach the threshold and inputs that are on.
 fn overlaps_by_definition(pooler: &SpatialPooler, codes: &SdrBatch) -> Vec<u16> {
-    let least = pooler.settings().syn_perm_connected - 1e-6;
+    let least = least_connected(pooler);
     let columns: Vec<Vec<f32>> = (0..pooler.units()).map(|unit| pooler.permanences(unit)).collect();
     let overlap = |code: &[u32], column: &Vec<f32>| {
         code.iter().filter(|input| column[**input as usize] >= least).count() as u16
@@ -107,7 +112,7 @@ fn by_sorting(scores: &[u16], k: usize) -> Vec<u32> {
 
 /// Connected synapses are those of the pool that reach the threshold; all lie in `0..=1`.
 fn assert_sound(pooler: &SpatialPooler) {
-    let least = pooler.settings().syn_perm_connected - 1e-6;
+    let least = least_connected(pooler);
     for unit in 0..pooler.units() {
         let (permanences, pool) = (pooler.permanences(unit), pooler.pool(unit));
         assert!(permanences.iter().all(|permanence| (0.0..=1.0).contains(permanence)));
@@ -428,7 +433,9 @@ fn wrong_settings_are_refused() {
     let refused = |pairs: &[(&str, &str)], key: &str| {
         let pairs: Vec<(String, String)> =
             pairs.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
-        let error = Model::new("spatial-pooler", &pairs, data.inputs()).unwrap_err().to_string();
+        let model = Model::new("spatial-pooler", &pairs, data.inputs());
+        let Err(error) = model else { panic!("{pairs:?} make a pooler") };
+        let error = error.to_string();
         assert!(error.contains(key), "{error}");
     };
     refused(&[("column_dimensions", "3x")], "column_dimensions");
@@ -442,7 +449,7 @@ fn wrong_settings_are_refused() {
     refused(&[("num_active_columns_per_inh_area", "0")], "num_active_columns_per_inh_area");
     refused(&[("syn_perm_connected", "0")], "syn_perm_connected");
     refused(&[("syn_perm_active_inc", "0.000001")], "syn_perm_active_inc");
-    refused(&[("syn_perm_active_inc", "0.3"), ("trim", "true")], "syn_perm_active_inc");
+    refused(&[("syn_perm_connected", "0.02"), ("trim", "true")], "syn_perm_active_inc");
     refused(&[("duty_cycle_period", "0")], "duty_cycle_period");
     refused(&[("boost_strength", "-1")], "boost_strength");
 }
