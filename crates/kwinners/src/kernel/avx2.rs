@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::Table;
-use super::pools::{self, Adaptation, Lanes, Neighbourhoods, Synapses, WordRows};
+use super::pools::{self, Adaptation, Lanes, LocalScratch, Neighbourhoods, Synapses, WordRows};
 use super::select::{Effort, SelectScratch, Steps, narrow};
 use super::tiles::{BLOCK, BlockedRows, CHUNK, Delta, Factors, Pair, TILE_UNITS};
 
@@ -41,8 +41,8 @@ pub(super) static TABLE: Table = Table {
     select_counts: entry!(select_counts(counts: &[u16], out: &mut [u32]) -> ()),
     local_winners: entry!(
         local_winners(
-            scores: &mut [f32], grid: &Neighbourhoods, bounds: (f32, f32),
-            winners: &mut Vec<u32>
+            scores: &[f32], grid: &Neighbourhoods, bounds: (f32, f32),
+            scratch: &mut LocalScratch, winners: &mut Vec<u32>
         ) -> ()
     ),
 };
@@ -250,12 +250,14 @@ fn select_counts(counts: &[u16], out: &mut [u32]) {
     pools::select_counts(counts, out, pools::reaching);
 }
 
-#[target_feature(enable = "avx2")]
+/// The hardware population count.
+#[target_feature(enable = "popcnt")]
 fn local_winners(
-    scores: &mut [f32],
+    scores: &[f32],
     grid: &Neighbourhoods,
     bounds: (f32, f32),
+    scratch: &mut LocalScratch,
     winners: &mut Vec<u32>,
 ) {
-    pools::local_winners(scores, grid, bounds, winners, pools::count_above);
+    pools::local_winners(scores, grid, bounds, scratch, winners);
 }

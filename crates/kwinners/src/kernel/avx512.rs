@@ -5,7 +5,7 @@ use std::arch::x86_64::*;
 use super::Table;
 use super::avx2::{add_tile_rows, update_tile};
 use super::pools::TILE_COLUMNS;
-use super::pools::{self, Adaptation, Lanes, Neighbourhoods, Synapses, WordRows};
+use super::pools::{self, Adaptation, Lanes, Synapses, WordRows};
 use super::select::{Effort, SelectScratch, Steps, first_nan, keep_first_of_ties, key, narrow};
 use super::tiles::{BLOCK, BlockedRows, CHUNK, Delta, Factors, GROUP, Pair, TILE_UNITS};
 
@@ -47,12 +47,7 @@ pub(super) static TABLE: Table = Table {
         ) -> u32
     ),
     select_counts: entry!(select_counts(counts: &[u16], out: &mut [u32]) -> ()),
-    local_winners: entry!(
-        local_winners(
-            scores: &mut [f32], grid: &Neighbourhoods, bounds: (f32, f32),
-            winners: &mut Vec<u32>
-        ) -> ()
-    ),
+    local_winners: super::avx2::TABLE.local_winners,
 };
 
 static STEPS: Steps = Steps {
@@ -607,23 +602,5 @@ fn select_counts(counts: &[u16], out: &mut [u32]) {
     pools::select_counts(counts, out, |counts, limit| match counts.try_into() {
         Ok(counts) => _mm512_cmpge_epu16_mask(load_shorts(counts), _mm512_set1_epi16(limit as i16)),
         Err(_) => pools::reaching(counts, limit),
-    });
-}
-
-#[target_feature(enable = "avx512f,avx512vl,popcnt")]
-fn local_winners(
-    scores: &mut [f32],
-    grid: &Neighbourhoods,
-    bounds: (f32, f32),
-    winners: &mut Vec<u32>,
-) {
-    pools::local_winners(scores, grid, bounds, winners, |scores, limit| {
-        let (whole, rest) = scores.as_chunks::<16>();
-        let limits = _mm512_set1_ps(limit);
-        let above =
-            |scores: __m512| _mm512_cmp_ps_mask::<_CMP_GT_OQ>(scores, limits).count_ones() as usize;
-        let whole: usize = whole.iter().map(|scores| above(load_floats(scores))).sum();
-        // The lanes past the end are -infinity.
-        whole + above(load_tail(rest))
     });
 }

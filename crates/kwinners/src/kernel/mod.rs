@@ -75,8 +75,8 @@ pub(crate) struct Table {
     pub(crate) select_counts: fn(counts: &[u16], out: &mut [u32]),
     /// Appends the columns that win in their neighbourhoods, increasing: those with at least `least`
     /// as their score and fewer than `room` others above them or tied with them and already chosen,
-    /// `room = ⌊0.5 + density · size of the neighbourhood⌋`. `bounds` is `(density, least)`. Leaves
-    /// the scores of winners one step higher.
+    /// `room = ⌊0.5 + density · size of the neighbourhood⌋`. `bounds` is `(density, least)`. No
+    /// score is NaN.
     pub(crate) local_winners: pools::LocalWinners,
 }
 

@@ -8,6 +8,8 @@
 //! The functions here are the meaning of the kernels of the same name. They are written so that the
 //! compiler makes vectors of them, once for each instruction set that inlines them.
 
+use super::select::key;
+
 /// Columns a tile.
 pub(crate) const TILE_COLUMNS: usize = 32;
 /// Inputs a word.
@@ -116,8 +118,13 @@ pub(crate) type Adapt = fn(
 ) -> u32;
 
 /// See [`super::Table::local_winners`].
-pub(crate) type LocalWinners =
-    fn(scores: &mut [f32], grid: &Neighbourhoods, bounds: (f32, f32), winners: &mut Vec<u32>);
+pub(crate) type LocalWinners = fn(
+    scores: &[f32],
+    grid: &Neighbourhoods,
+    bounds: (f32, f32),
+    scratch: &mut LocalScratch,
+    winners: &mut Vec<u32>,
+);
 
 /// See [`super::Table::pool_overlaps`].
 #[inline(always)]
@@ -249,83 +256,154 @@ pub(super) fn reaching(counts: &[u16], limit: u16) -> u32 {
     counts.iter().enumerate().map(bit).fold(0, |bits, bit| bits | bit)
 }
 
-/// The columns of a grid that compete in neighbourhoods: hypercubes of `radius` around each.
+/// The columns of a grid that compete in neighbourhoods: hypercubes around each. A line of the grid
+/// is kept as `words` words of 64 bits, a bit a column.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Neighbourhoods {
     /// Columns along the last axis.
-    pub(crate) line: usize,
-    /// For each line of the grid, the first columns of the lines that its neighbourhoods reach:
+    line: usize,
+    words: usize,
+    /// For each line of the grid, the first words of the lines that its neighbourhoods reach:
     /// `starts[ends[l - 1]..ends[l]]`.
-    pub(crate) starts: Vec<u32>,
-    pub(crate) ends: Vec<usize>,
-    /// For each column of a line, what its neighbourhood takes of a line: one stretch, or two where
-    /// it is wrapped; the second is empty otherwise.
-    pub(crate) stretches: Vec<[(u32, u32); 2]>,
+    starts: Vec<u32>,
+    ends: Vec<usize>,
+    /// For each column of a line, what its neighbourhood takes of a line, `(line, words)`.
+    masks: Vec<u64>,
 }
 
 impl Neighbourhoods {
-    /// The lines that neighbourhoods in line `line` reach.
-    pub(crate) fn lines(&self, line: usize) -> &[u32] {
+    /// Of lines of `line` columns, of which `reached` lists the lines that neighbourhoods in each
+    /// reach, and `taken` for each column of a line the columns that its neighbourhood takes of one.
+    pub(crate) fn new(
+        line: usize,
+        reached: impl Iterator<Item = Vec<u32>>,
+        taken: impl Iterator<Item = Vec<usize>>,
+    ) -> Self {
+        let words = line.div_ceil(64);
+        let (mut starts, mut ends) = (Vec::new(), Vec::new());
+        for lines in reached {
+            starts.extend(lines.into_iter().map(|line| line * words as u32));
+            ends.push(starts.len());
+        }
+        let mut masks = vec![0; line * words];
+        for (mask, places) in masks.chunks_exact_mut(words).zip(taken) {
+            places.into_iter().for_each(|place| mask[place / 64] |= 1 << (place % 64));
+        }
+        Self { line, words, starts, ends, masks }
+    }
+
+    /// First words of the lines that neighbourhoods in line `line` reach.
+    fn starts(&self, line: usize) -> &[u32] {
         let start = if line == 0 { 0 } else { self.ends[line - 1] };
         &self.starts[start..self.ends[line]]
     }
 
-    /// Columns in a neighbourhood, itself included.
-    pub(crate) fn size(&self, line: usize, place: usize) -> usize {
-        let stretch: u32 = self.stretches[place].iter().map(|(start, end)| end - start).sum();
-        self.lines(line).len() * stretch as usize
+    fn mask(&self, place: usize) -> &[u64] {
+        &self.masks[place * self.words..][..self.words]
+    }
+
+    /// Word and bit of a column.
+    fn bit(&self, column: u32) -> (usize, u64) {
+        let (line, place) = (column as usize / self.line, column as usize % self.line);
+        (line * self.words + place / 64, 1 << (place % 64))
     }
 }
 
-/// See [`super::Table::local_winners`]; `count_above` says how many of a stretch of scores are above
-/// one.
-#[inline(always)]
-pub(super) fn local_winners(
-    scores: &mut [f32],
-    grid: &Neighbourhoods,
-    (density, least): (f32, f32),
-    winners: &mut Vec<u32>,
-    count_above: impl Fn(&[f32], f32) -> usize,
-) {
-    for line in 0..grid.ends.len() {
-        let lines = grid.lines(line);
-        for place in 0..grid.line {
-            let column = line * grid.line + place;
-            let score = scores[column];
-            let room = (0.5 + density * grid.size(line, place) as f32) as usize;
-            if score < least || room == 0 {
+/// Buffers of [`super::Table::local_winners`], kept between calls.
+#[derive(Debug, Default)]
+pub(crate) struct LocalScratch {
+    /// A column's key and number, the key rising as the score falls.
+    order: Vec<u64>,
+    other: Vec<u64>,
+    /// The columns that are above the one looked at, or tied with it and chosen.
+    ahead: Vec<u64>,
+}
+
+impl LocalScratch {
+    /// Sorts the columns: falling scores, equal ones by rising number. Three stable passes over 11
+    /// bits of the keys each; a pass that would change nothing is left out.
+    fn sort(&mut self, scores: &[f32]) {
+        let rank = |score: f32| !(key(score + 0.0) as u32 ^ 0x8000_0000);
+        let pairs = scores.iter().enumerate();
+        self.order.clear();
+        self.order.extend(pairs.map(|(at, score)| u64::from(rank(*score)) << 32 | at as u64));
+        self.other.resize(scores.len(), 0);
+        for shift in [32, 43, 54] {
+            let digit = |pair: u64| (pair >> shift) as usize & 0x7FF;
+            let mut places = [0u32; 0x800];
+            self.order.iter().for_each(|pair| places[digit(*pair)] += 1);
+            if places[digit(self.order[0])] as usize == self.order.len() {
                 continue;
             }
-            let [first, second] = grid.stretches[place].map(|(a, b)| a as usize..b as usize);
-            let mut above = 0;
-            for &start in lines {
-                let line = &scores[start as usize..][..grid.line];
-                above += count_above(&line[first.clone()], score);
-                if !second.is_empty() {
-                    above += count_above(&line[second.clone()], score);
-                }
-                if above >= room {
-                    break;
-                }
+            let mut sum = 0;
+            for place in &mut places {
+                sum += std::mem::replace(place, sum);
             }
-            if above < room {
-                winners.push(column as u32);
-                // From here on it stands above those that it is tied with, and no others.
-                scores[column] = score.next_up();
+            for &pair in &self.order {
+                let place = &mut places[digit(pair)];
+                self.other[*place as usize] = pair;
+                *place += 1;
             }
+            std::mem::swap(&mut self.order, &mut self.other);
         }
     }
 }
 
+/// See [`super::Table::local_winners`].
+///
+/// Columns are looked at from the largest score to the smallest. What is ahead of a column is then
+/// a map of bits, and counting it in a neighbourhood is a popcount a line, which ends as soon as
+/// there is no room left.
 #[inline(always)]
-pub(super) fn count_above(scores: &[f32], limit: f32) -> usize {
-    let mut lanes = [0u32; 8];
-    let (vectors, rest) = scores.as_chunks::<8>();
-    for vector in vectors {
-        for (lane, score) in lanes.iter_mut().zip(vector) {
-            *lane += u32::from(*score > limit);
+pub(super) fn local_winners(
+    scores: &[f32],
+    grid: &Neighbourhoods,
+    (density, least): (f32, f32),
+    scratch: &mut LocalScratch,
+    winners: &mut Vec<u32>,
+) {
+    if scores.is_empty() {
+        return;
+    }
+    scratch.sort(scores);
+    let LocalScratch { order, ahead, .. } = scratch;
+    ahead.clear();
+    ahead.resize(grid.ends.len() * grid.words, 0);
+    let same_score = |a: &u64, b: &u64| a >> 32 == b >> 32;
+    for tied in order.chunk_by(same_score) {
+        if scores[tied[0] as u32 as usize] < least {
+            break;
+        }
+        for &pair in tied {
+            let column = pair as u32;
+            let (line, place) = (column as usize / grid.line, column as usize % grid.line);
+            let (starts, mask) = (grid.starts(line), grid.mask(place));
+            let width: u32 = mask.iter().map(|word| word.count_ones()).sum();
+            let room = (0.5 + density * (starts.len() as u32 * width) as f32) as u32;
+            if is_chosen(ahead, starts, mask, room) {
+                winners.push(column);
+                let (word, bit) = grid.bit(column);
+                ahead[word] |= bit;
+            }
+        }
+        for &pair in tied {
+            let (word, bit) = grid.bit(pair as u32);
+            ahead[word] |= bit;
         }
     }
-    let rest: u32 = rest.iter().map(|score| u32::from(*score > limit)).sum();
-    (lanes.iter().sum::<u32>() + rest) as usize
+    winners.sort_unstable();
+}
+
+/// Whether fewer than `room` columns of a neighbourhood are ahead.
+#[inline(always)]
+fn is_chosen(ahead: &[u64], starts: &[u32], mask: &[u64], room: u32) -> bool {
+    let mut count = 0;
+    for &start in starts {
+        let line = &ahead[start as usize..][..mask.len()];
+        count += line.iter().zip(mask).map(|(bits, mask)| (bits & mask).count_ones()).sum::<u32>();
+        if count >= room {
+            return false;
+        }
+    }
+    count < room
 }

@@ -16,9 +16,7 @@ pub(super) static TABLE: Table = Table {
     bits_at_least: pools::bits_at_least,
     adapt: pools::adapt,
     select_counts: |counts, out| pools::select_counts(counts, out, pools::reaching),
-    local_winners: |scores, grid, bounds, winners| {
-        pools::local_winners(scores, grid, bounds, winners, pools::count_above);
-    },
+    local_winners: pools::local_winners,
 };
 
 static STEPS: Steps = Steps { group_maxima, kth_key, places_at_least, gather_keys, keep_at_least };

@@ -4,7 +4,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::pools::{
-    Adaptation, FULL, Lanes, Neighbourhoods, OUTSIDE, Synapses, TILE_COLUMNS, WordRows,
+    Adaptation, FULL, Lanes, LocalScratch, Neighbourhoods, OUTSIDE, Synapses, TILE_COLUMNS,
+    WordRows,
 };
 use super::tiles::{BLOCK, BlockedRows, CHUNK, Pair, TILE_UNITS};
 use super::{SelectScratch, Table, available};
@@ -206,26 +207,35 @@ proptest! {
 
     #[test]
     fn local_winners_agree(
-        scores in vec(prop_oneof![(0u8..9).prop_map(f32::from), 0.0f32..9.0], 7 * 40),
-        (reach, density) in (1u32..30, 0.0f32..0.5),
+        scores in vec(prop_oneof![(0u8..9).prop_map(f32::from), 0.0f32..9.0], 7 * 70),
+        (reach, density) in (1usize..30, 0.0f32..0.5),
         least in 0.0f32..3.0,
     ) {
-        let stretch = |place: u32| {
-            let end = (place + reach).min(40);
-            [(place.saturating_sub(reach), end), if place.is_multiple_of(3) { (end, 40) } else { (end, end) }]
+        let taken = |place: usize| -> Vec<usize> {
+            let (start, end) = (place.saturating_sub(reach), (place + reach).min(70));
+            (start..end).chain(if place.is_multiple_of(3) { end..70 } else { 0..0 }).collect()
         };
-        let grid = Neighbourhoods {
-            line: 40,
-            starts: (0..7).flat_map(|line| [line * 40, (line + 1) % 7 * 40]).collect(),
-            ends: (1..=7).map(|line| line * 2).collect(),
-            stretches: (0..40).map(stretch).collect(),
-        };
+        let reached = (0..7).map(|line| vec![line, (line + 1) % 7]);
+        let grid = Neighbourhoods::new(70, reached, (0..70).map(taken));
         let answers = available().into_iter().map(|table| {
-            let (mut scores, mut winners) = (scores.clone(), Vec::new());
-            (table.local_winners)(&mut scores, &grid, (density, least), &mut winners);
-            (bits(&scores), winners)
+            let (mut scratch, mut winners) = (LocalScratch::default(), Vec::new());
+            (table.local_winners)(&scores, &grid, (density, least), &mut scratch, &mut winners);
+            winners
         });
         let answers: Vec<_> = answers.collect();
+        let mut won = vec![false; scores.len()];
+        for (column, score) in scores.iter().enumerate() {
+            let (line, places) = (column / 70, taken(column % 70));
+            let ahead = |other: usize| {
+                scores[other] > *score || (scores[other] == *score && won[other])
+            };
+            let lines = [line, (line + 1) % 7].into_iter();
+            let near = lines.flat_map(|line| places.iter().map(move |place| line * 70 + place));
+            let room = (0.5 + density * (2 * places.len()) as f32) as usize;
+            won[column] = *score >= least && near.filter(|other| ahead(*other)).count() < room;
+        }
+        let expected: Vec<u32> = (0..490).filter(|column| won[*column as usize]).collect();
+        prop_assert_eq!(&answers[0], &expected);
         prop_assert!(answers.iter().all(|answer| answer == answers.last().unwrap()));
     }
 }

@@ -169,20 +169,13 @@ impl Geometry {
     pub(super) fn neighbourhoods(&self, radius: usize) -> Neighbourhoods {
         let (line, outer) = self.columns.split_last().expect("at least one axis");
         let span = |place: usize, axis: usize| Span::around(place, radius, axis, self.wrap);
-        let stretches = (0..*line).map(|place| {
-            span(place, *line).ranges.map(|range| (range.start as u32, range.end as u32))
+        let reached = (0..outer.iter().product()).map(|number| {
+            let near = places(number, outer).into_iter().zip(outer);
+            let spans: Vec<Span> = near.map(|(place, axis)| span(place, *axis)).collect();
+            cells(&spans, outer)
         });
-        let (mut starts, mut ends) = (Vec::new(), Vec::new());
-        for number in 0..outer.iter().product() {
-            let spans: Vec<Span> = places(number, outer)
-                .into_iter()
-                .zip(outer)
-                .map(|(place, axis)| span(place, *axis))
-                .collect();
-            starts.extend(cells(&spans, outer).into_iter().map(|cell| cell * *line as u32));
-            ends.push(starts.len());
-        }
-        Neighbourhoods { line: *line, starts, ends, stretches: stretches.collect() }
+        let taken = (0..*line).map(|place| span(place, *line).ranges.into_iter().flatten());
+        Neighbourhoods::new(*line, reached, taken.map(Iterator::collect))
     }
 }
 

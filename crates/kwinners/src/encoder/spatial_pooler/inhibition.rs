@@ -3,7 +3,7 @@
 use super::geometry::{Geometry, Span};
 use super::settings::SpatialPoolerSettings;
 use super::synapses::AllSynapses;
-use crate::kernel::pools::Neighbourhoods;
+use crate::kernel::pools::{LocalScratch, Neighbourhoods};
 use crate::kernel::{SelectScratch, table};
 
 /// How columns compete.
@@ -27,6 +27,7 @@ pub(super) struct PickScratch {
     some: Vec<f32>,
     places: Vec<u32>,
     select: SelectScratch,
+    local: LocalScratch,
 }
 
 impl Inhibition {
@@ -118,7 +119,8 @@ impl Inhibition {
             }
             Some(grid) => {
                 let bounds = (self.density, self.least);
-                (table().local_winners)(&mut scratch.scores, grid, bounds, winners);
+                let PickScratch { scores, local, .. } = scratch;
+                (table().local_winners)(scores, grid, bounds, local, winners);
                 if self.exactly_k {
                     self.make_exact(scratch, winners);
                 }
@@ -129,7 +131,7 @@ impl Inhibition {
     /// Makes `k` of the local winners: the best of them by score if they are more; if they are
     /// fewer, the best of all others are added. Ties go to the lower index.
     fn make_exact(&self, scratch: &mut PickScratch, winners: &mut Vec<u32>) {
-        let PickScratch { scores, some, places, select: buffers } = scratch;
+        let PickScratch { scores, some, places, select: buffers, .. } = scratch;
         let k = self.winners;
         if winners.len() > k {
             some.clear();
