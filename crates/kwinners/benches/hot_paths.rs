@@ -7,8 +7,10 @@
 
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
-#[path = "autoencoder/mod.rs"]
+#[path = "hot_paths/autoencoder.rs"]
 mod autoencoder;
+#[path = "hot_paths/spatial_pooler.rs"]
+mod spatial_pooler;
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -70,6 +72,7 @@ fn main() {
     eprintln_machine();
     selection();
     let images = images();
+    spatial_pooler::all(&images);
     for threads in [1, 2] {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
         pool.expect("threads can be started").install(|| {

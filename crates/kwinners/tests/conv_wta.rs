@@ -1,7 +1,7 @@
 //! The convolutional winner-take-all autoencoder, through the public surface.
 
 use kwinners::data::ImageShape;
-use kwinners::encoder::{ConvWta, ConvWtaSettings, Encoder, Inputs, Learner, Model};
+use kwinners::encoder::{ConvWta, ConvWtaSettings, Encoder, Inputs, Latents, Learner, Model};
 use kwinners::metrics::reconstruction;
 use kwinners::train::{Control, Position, fit};
 use kwinners::{Dataset, Rng, Rows};

@@ -40,6 +40,51 @@ const CASES: &[Case] = &[
         kind: "random-projection",
         settings: &[("units", "70"), ("winners", "7"), ("projection", "gaussian")],
     },
+    // Global and local inhibition, two axes and one, boosted and not.
+    Case {
+        kind: "spatial-pooler",
+        settings: &[
+            ("column_dimensions", "9x10"),
+            ("potential_pct", "0.5"),
+            ("num_active_columns_per_inh_area", "6"),
+            ("epochs", "2"),
+        ],
+    },
+    Case {
+        kind: "spatial-pooler",
+        settings: &[
+            ("preset", "paper-topology-cross"),
+            ("column_dimensions", "12x11"),
+            ("potential_radius", "2"),
+            ("duty_cycle_period", "100"),
+            ("epochs", "2"),
+        ],
+    },
+    Case {
+        kind: "spatial-pooler",
+        settings: &[
+            ("column_dimensions", "70"),
+            ("potential_radius", "9"),
+            ("potential_pct", "0.8"),
+            ("wrap_around", "false"),
+            ("global_inhibition", "false"),
+            ("num_active_columns_per_inh_area", "2"),
+            ("boost_strength", "5"),
+            ("min_pct_overlap_duty_cycle", "0.5"),
+            ("binarise", "above-mean"),
+        ],
+    },
+    Case {
+        kind: "spatial-pooler",
+        settings: &[
+            ("preset", "paper-boosted"),
+            ("column_dimensions", "70"),
+            ("boost_rule", "logarithmic"),
+            ("trim", "true"),
+            ("stimulus_threshold", "0"),
+            ("exactly_k", "false"),
+        ],
+    },
     Case {
         kind: "tied",
         settings: &[("units", "70"), ("winners", "6"), ("epochs", "2"), ("batch", "1")],

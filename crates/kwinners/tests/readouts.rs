@@ -384,6 +384,7 @@ fn report_on(
             seed: Some(seed),
         },
         encoder: Some(&Largest),
+        latents: None,
         train: &sets.train,
         test: &sets.test,
         train_codes: &sets.codes.0,

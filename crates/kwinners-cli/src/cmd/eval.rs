@@ -29,8 +29,8 @@ pub(crate) struct Arguments {
     /// Data that everything is measured on
     #[arg(long, value_name = "TEST_SPEC")]
     test: String,
-    /// What to measure, between commas: code, readout, separation, reconstruction, raw, svm, noise
-    /// [default: all that can be but svm and noise, which cost most]
+    /// What to measure, between commas: code, readout, separation, reconstruction, raw, svm, latents,
+    /// noise [default: the first five as far as they can be; the others cost most]
     #[arg(long, value_name = "LIST")]
     metrics: Option<String>,
     /// The noise of the metric `noise`: s2, random-value, gaussian, salt-and-pepper, occlusion

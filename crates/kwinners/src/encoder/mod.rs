@@ -9,6 +9,7 @@ mod patches;
 mod random_projection;
 mod scaling;
 mod settings;
+mod spatial_pooler;
 mod state;
 mod tied;
 mod weights;
@@ -23,6 +24,9 @@ pub use model::{Inputs, Model, Schedule, SettingHelp};
 pub use patches::{Patches, PatchesSettings, Pooling};
 pub use random_projection::{Projection, RandomProjection, RandomProjectionSettings, Selection};
 pub use scaling::InputScaling;
+pub use spatial_pooler::{
+    Binarise, BoostRule, Dimensions, PoolerPreset, SpatialPooler, SpatialPoolerSettings,
+};
 pub(crate) use state::State;
 pub use tied::{Boosting, Tied, TiedSettings};
 

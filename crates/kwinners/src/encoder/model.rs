@@ -3,9 +3,8 @@
 use super::state::State;
 use super::{Autoencoder, AutoencoderSettings, ConvWta, ConvWtaSettings};
 use super::{Decoder, Encoder, Latents, Learner};
-use super::{
-    Patches, PatchesSettings, RandomProjection, RandomProjectionSettings, Tied, TiedSettings,
-};
+use super::{Patches, PatchesSettings, RandomProjection, RandomProjectionSettings};
+use super::{SpatialPooler, SpatialPoolerSettings, Tied, TiedSettings};
 use crate::error::{Error, Result};
 use crate::rows::{ImageShape, Rows};
 
@@ -152,6 +151,7 @@ macro_rules! kinds {
 kinds! {
     "conv-wta" => ConvWta, ConvWtaSettings;
     "random-projection" => RandomProjection, RandomProjectionSettings;
+    "spatial-pooler" => SpatialPooler, SpatialPoolerSettings;
     "tied" => Tied, TiedSettings;
     "patches" => Patches, PatchesSettings;
     "autoencoder" => Autoencoder, AutoencoderSettings;

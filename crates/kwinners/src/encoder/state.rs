@@ -74,4 +74,4 @@ macro_rules! number {
         })*
     };
 }
-number!(f32, u8, u32, u64);
+number!(f32, u8, u16, u32, u64);

@@ -3,6 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::Table;
+use super::pools::{self, Adaptation, Lanes, LocalScratch, Neighbourhoods, Synapses, WordRows};
 use super::select::{Effort, SelectScratch, Steps, narrow};
 use super::tiles::{BLOCK, BlockedRows, CHUNK, Delta, Factors, Pair, TILE_UNITS};
 use super::vectors::{self, AdamStep, Moved, Noise, Weighted};
@@ -33,6 +34,25 @@ pub(super) static TABLE: Table = Table {
     adam: entry!(adam(moved: Moved<'_>, gradient: &[f32], step: &AdamStep) -> ()),
     sigmoid: entry!(sigmoid(values: &mut [f32]) -> ()),
     add_noise: entry!(add_noise(values: &mut [f32], start: u32, noise: &Noise) -> ()),
+    pool_overlaps: entry!(
+        pool_overlaps(
+            tile: &[Lanes], first: usize, rows: &WordRows, out: &mut [u16], stride: usize
+        ) -> ()
+    ),
+    bits_at_least: entry!(bits_at_least(values: &[f32], limit: f32, words: &mut [u16]) -> ()),
+    adapt: entry!(
+        adapt(
+            column: &mut [Synapses], inputs: &[u16], rule: &Adaptation, tile: &mut [Lanes],
+            lane: usize
+        ) -> u32
+    ),
+    select_counts: entry!(select_counts(counts: &[u16], out: &mut [u32]) -> ()),
+    local_winners: entry!(
+        local_winners(
+            scores: &[f32], grid: &Neighbourhoods, bounds: (f32, f32),
+            scratch: &mut LocalScratch, winners: &mut Vec<u32>
+        ) -> ()
+    ),
 };
 
 static STEPS: Steps = Steps {
@@ -236,4 +256,43 @@ fn sigmoid(values: &mut [f32]) {
 #[target_feature(enable = "avx2,fma")]
 fn add_noise(values: &mut [f32], start: u32, noise: &Noise) {
     vectors::add_noise(values, start, noise);
+}
+
+/// Columns side by side: the compiler counts bits by table look-ups.
+#[target_feature(enable = "avx2")]
+fn pool_overlaps(tile: &[Lanes], first: usize, rows: &WordRows, out: &mut [u16], stride: usize) {
+    pools::pool_overlaps(tile, first, rows, out, stride);
+}
+
+#[target_feature(enable = "avx2")]
+fn bits_at_least(values: &[f32], limit: f32, words: &mut [u16]) {
+    pools::bits_at_least(values, limit, words);
+}
+
+#[target_feature(enable = "avx2,popcnt")]
+fn adapt(
+    column: &mut [Synapses],
+    inputs: &[u16],
+    rule: &Adaptation,
+    tile: &mut [Lanes],
+    lane: usize,
+) -> u32 {
+    pools::adapt(column, inputs, rule, tile, lane)
+}
+
+#[target_feature(enable = "avx2,bmi1")]
+fn select_counts(counts: &[u16], out: &mut [u32]) {
+    pools::select_counts(counts, out, pools::reaching);
+}
+
+/// The hardware population count.
+#[target_feature(enable = "popcnt")]
+fn local_winners(
+    scores: &[f32],
+    grid: &Neighbourhoods,
+    bounds: (f32, f32),
+    scratch: &mut LocalScratch,
+    winners: &mut Vec<u32>,
+) {
+    pools::local_winners(scores, grid, bounds, scratch, winners);
 }

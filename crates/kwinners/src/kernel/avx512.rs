@@ -1,9 +1,11 @@
-//! The kernels for AVX-512 (F, BW, DQ, VL, VBMI2, VPOPCNTDQ): Ice Lake, Zen 4 and later.
+//! The kernels for AVX-512 (F, BW, DQ, VL, VBMI2, VPOPCNTDQ, BITALG): Ice Lake, Zen 4 and later.
 //!
 use std::arch::x86_64::*;
 
 use super::Table;
 use super::avx2::{add_tile_rows, update_tile};
+use super::pools::TILE_COLUMNS;
+use super::pools::{self, Adaptation, Lanes, Synapses, WordRows};
 use super::select::{Effort, SelectScratch, Steps, first_nan, keep_first_of_ties, key, narrow};
 use super::tiles::{BLOCK, BlockedRows, CHUNK, Delta, Factors, GROUP, Pair, TILE_UNITS};
 use super::vectors::{self, AdamStep, Moved, Noise, Weighted};
@@ -17,6 +19,7 @@ pub(super) fn is_available() -> bool {
         && is_x86_feature_detected!("avx512vl")
         && is_x86_feature_detected!("avx512vbmi2")
         && is_x86_feature_detected!("avx512vpopcntdq")
+        && is_x86_feature_detected!("avx512bitalg")
 }
 
 pub(super) static TABLE: Table = Table {
@@ -39,6 +42,20 @@ pub(super) static TABLE: Table = Table {
     adam: entry!(adam(moved: Moved<'_>, gradient: &[f32], step: &AdamStep) -> ()),
     sigmoid: entry!(sigmoid(values: &mut [f32]) -> ()),
     add_noise: entry!(add_noise(values: &mut [f32], start: u32, noise: &Noise) -> ()),
+    pool_overlaps: entry!(
+        pool_overlaps(
+            tile: &[Lanes], first: usize, rows: &WordRows, out: &mut [u16], stride: usize
+        ) -> ()
+    ),
+    bits_at_least: entry!(bits_at_least(values: &[f32], limit: f32, words: &mut [u16]) -> ()),
+    adapt: entry!(
+        adapt(
+            column: &mut [Synapses], inputs: &[u16], rule: &Adaptation, tile: &mut [Lanes],
+            lane: usize
+        ) -> u32
+    ),
+    select_counts: entry!(select_counts(counts: &[u16], out: &mut [u32]) -> ()),
+    local_winners: super::avx2::TABLE.local_winners,
 };
 
 static STEPS: Steps = Steps {
@@ -547,4 +564,78 @@ fn sigmoid(values: &mut [f32]) {
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
 fn add_noise(values: &mut [f32], start: u32, noise: &Noise) {
     vectors::add_noise(values, start, noise);
+}
+
+/// 32 columns a vector, 16 inputs a lane.
+#[target_feature(enable = "avx512f,avx512bw,avx512bitalg")]
+fn pool_overlaps(tile: &[Lanes], first: usize, rows: &WordRows, out: &mut [u16], stride: usize) {
+    for row in 0..rows.len() {
+        let mut counts = _mm512_setzero_si512();
+        for word in rows.active(row, first, first + tile.len()) {
+            let lanes = load_shorts(&tile[word.place as usize - first].0);
+            let seen = _mm512_and_si512(lanes, _mm512_set1_epi16(word.bits as i16));
+            counts = _mm512_add_epi16(counts, _mm512_popcnt_epi16(seen));
+        }
+        let out = &mut out[row * stride..][..TILE_COLUMNS];
+        // SAFETY: `out` is 64 bytes long and the store needs no alignment.
+        unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), counts) };
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn load_shorts(shorts: &[u16; 32]) -> __m512i {
+    // SAFETY: the array is 64 bytes long and the load needs no alignment.
+    unsafe { _mm512_loadu_si512(shorts.as_ptr().cast()) }
+}
+
+#[target_feature(enable = "avx512f")]
+fn bits_at_least(values: &[f32], limit: f32, words: &mut [u16]) {
+    let (whole, rest) = values.as_chunks::<16>();
+    let (limits, mut words) = (_mm512_set1_ps(limit), words.iter_mut());
+    for (values, word) in whole.iter().zip(&mut words) {
+        *word = _mm512_cmp_ps_mask::<_CMP_GE_OQ>(load_floats(values), limits);
+    }
+    if let (false, Some(word)) = (rest.is_empty(), words.next()) {
+        let inside = (1u16 << rest.len()) - 1;
+        *word = inside & _mm512_cmp_ps_mask::<_CMP_GE_OQ>(load_tail(rest), limits);
+    }
+}
+
+/// 16 synapses a vector: comparisons give the connected bits as they are stored.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,popcnt")]
+fn adapt(
+    column: &mut [Synapses],
+    inputs: &[u16],
+    rule: &Adaptation,
+    tile: &mut [Lanes],
+    lane: usize,
+) -> u32 {
+    let all = |value: u16| _mm256_set1_epi16(value as i16);
+    let (up, down) = (all(rule.increment), all(rule.decrement));
+    let (full, trim, connected) = (all(pools::FULL), all(rule.trim), all(rule.connected));
+    let mut count = 0;
+    for ((synapses, &input), lanes) in column.iter_mut().zip(inputs).zip(tile) {
+        // SAFETY: 16 numbers of 2 bytes; the load needs no alignment.
+        let old = unsafe { _mm256_loadu_si256(synapses.0.as_ptr().cast()) };
+        let inside = _mm256_cmple_epu16_mask(old, full);
+        let raised = _mm256_min_epu16(_mm256_adds_epu16(old, up), full);
+        let moved = _mm256_mask_blend_epi16(input, _mm256_subs_epu16(old, down), raised);
+        let moved = _mm256_maskz_mov_epi16(_mm256_cmpge_epu16_mask(moved, trim), moved);
+        let bits = _mm256_mask_cmpge_epu16_mask(inside, moved, connected);
+        let new = _mm256_mask_mov_epi16(old, inside, moved);
+        // SAFETY: 16 numbers of 2 bytes; the store needs no alignment.
+        unsafe { _mm256_storeu_si256(synapses.0.as_mut_ptr().cast(), new) };
+        lanes.0[lane] = bits;
+        count += bits.count_ones();
+    }
+    count
+}
+
+#[target_feature(enable = "avx512f,avx512bw,bmi1")]
+fn select_counts(counts: &[u16], out: &mut [u32]) {
+    pools::select_counts(counts, out, |counts, limit| match counts.try_into() {
+        Ok(counts) => _mm512_cmpge_epu16_mask(load_shorts(counts), _mm512_set1_epi16(limit as i16)),
+        Err(_) => pools::reaching(counts, limit),
+    });
 }

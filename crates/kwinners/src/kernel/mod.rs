@@ -20,6 +20,7 @@ macro_rules! entry {
     };
 }
 
+pub(crate) mod pools;
 pub(crate) mod product;
 mod scalar;
 mod select;
@@ -36,6 +37,7 @@ mod tests;
 
 use std::sync::OnceLock;
 
+use pools::{Lanes, WordRows};
 pub(crate) use select::SelectScratch;
 use tiles::{BlockedRows, Delta, Factors, Pair};
 use vectors::{AdamStep, Moved, Noise, Weighted};
@@ -71,6 +73,23 @@ pub(crate) struct Table {
     pub(crate) sigmoid: fn(values: &mut [f32]),
     /// [`vectors::noise`].
     pub(crate) add_noise: fn(values: &mut [f32], start: u32, noise: &Noise),
+    /// How many connected inputs each column of a tile sees on: those of row `r` go to
+    /// `out[r * stride..]`, [`pools::TILE_COLUMNS`] of them. The tile has the words from `first` on.
+    pub(crate) pool_overlaps:
+        fn(tile: &[Lanes], first: usize, rows: &WordRows, out: &mut [u16], stride: usize),
+    /// Bit `i % 16` of word `i / 16` says whether value `i` reaches `limit`; bits past the end are 0.
+    pub(crate) bits_at_least: fn(values: &[f32], limit: f32, words: &mut [u16]),
+    /// Moves the permanences of one column by `rule`, up where `inputs` are on and down where they
+    /// are off, and writes its connected bits to `lane` of its tile; returns how many they are.
+    pub(crate) adapt: pools::Adapt,
+    /// As `select`, of whole numbers: the places of the `out.len()` largest, increasing, equal ones
+    /// going to the lowest place.
+    pub(crate) select_counts: fn(counts: &[u16], out: &mut [u32]),
+    /// Appends the columns that win in their neighbourhoods, increasing: those with at least `least`
+    /// as their score and fewer than `room` others above them or tied with them and already chosen,
+    /// `room = ⌊0.5 + density · size of the neighbourhood⌋`. `bounds` is `(density, least)`. No
+    /// score is NaN.
+    pub(crate) local_winners: pools::LocalWinners,
 }
 
 /// All tables that this CPU can run, best first; the scalar one is always the last.

@@ -1,5 +1,6 @@
 //! The reference: plain loops, the meaning of every kernel.
 
+use super::pools;
 use super::select::{Effort, SelectScratch, Steps, key, narrow};
 use super::tiles::{BLOCK, BlockedRows, CHUNK, Delta, Factors, Pair, TILE_UNITS};
 use super::{Table, vectors};
@@ -16,6 +17,11 @@ pub(super) static TABLE: Table = Table {
     adam: |moved, gradient, step| vectors::adam(moved, gradient, step),
     sigmoid: |values| vectors::sigmoid(values),
     add_noise: |values, start, noise| vectors::add_noise(values, start, noise),
+    pool_overlaps: pools::pool_overlaps,
+    bits_at_least: pools::bits_at_least,
+    adapt: pools::adapt,
+    select_counts: |counts, out| pools::select_counts(counts, out, pools::reaching),
+    local_winners: pools::local_winners,
 };
 
 static STEPS: Steps = Steps { group_maxima, kth_key, places_at_least, gather_keys, keep_at_least };

@@ -3,6 +3,10 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use super::pools::{
+    Adaptation, FULL, Lanes, LocalScratch, Neighbourhoods, OUTSIDE, Synapses, TILE_COLUMNS,
+    WordRows,
+};
 use super::tiles::{BLOCK, BlockedRows, CHUNK, Pair, TILE_UNITS};
 use super::vectors::{AdamStep, Moved, Noise, Weighted};
 use super::{SelectScratch, Table, available};
@@ -155,6 +159,120 @@ proptest! {
             [sums, dots, values, mean, square, near_one, noisy].map(|values| bits(&values))
         });
         let answers: Vec<_> = answers.collect();
+        prop_assert!(answers.iter().all(|answer| answer == answers.last().unwrap()));
+    }
+
+    #[test]
+    fn counts_are_selected_as_by_sorting(
+        counts in vec(prop_oneof![0u16..6, any::<u16>(), Just(u16::MAX)], 1..500),
+        share in 0.0f64..1.0,
+    ) {
+        let k = 1 + (share * share * (counts.len() - 1) as f64) as usize;
+        let scores: Vec<f32> = counts.iter().map(|count| f32::from(*count)).collect();
+        let expected = by_sorting(&scores, k);
+        for table in available() {
+            let mut out = vec![0; k];
+            (table.select_counts)(&counts, &mut out);
+            prop_assert_eq!(&out, &expected, "{}", table.name);
+        }
+    }
+
+    #[test]
+    fn bits_at_least_agree(values in scores(1..100), limit in -3i8..4) {
+        let limit = f32::from(limit);
+        for table in available() {
+            let mut words = vec![0xFFFF; values.len().div_ceil(16)];
+            (table.bits_at_least)(&values, limit, &mut words);
+            for place in 0..words.len() * 16 {
+                let expected = values.get(place).is_some_and(|value| *value >= limit);
+                prop_assert_eq!(words[place / 16] >> (place % 16) & 1 == 1, expected);
+            }
+        }
+    }
+
+    #[test]
+    fn pool_overlaps_agree(
+        rows in vec(vec(prop_oneof![Just(0u16), any::<u16>()], 9), 1..6),
+        lanes in vec(any::<u16>(), 9 * TILE_COLUMNS),
+        (first, words) in (0usize..4, 1usize..6),
+    ) {
+        let tile: Vec<Lanes> = lanes.as_chunks().0[..words].iter().map(|all| Lanes(*all)).collect();
+        let mut inputs = WordRows::default();
+        inputs.clear(9 * 16 - 3);
+        rows.iter().for_each(|row| inputs.push(|words| words.copy_from_slice(row)));
+        let stride = TILE_COLUMNS + 5;
+        for table in available() {
+            let mut out = vec![7; rows.len() * stride];
+            (table.pool_overlaps)(&tile, first, &inputs, &mut out, stride);
+            for (row, out) in rows.iter().zip(out.chunks(stride)) {
+                for (lane, count) in out[..TILE_COLUMNS].iter().enumerate() {
+                    let pairs = tile.iter().zip(&row[first..]);
+                    let both = pairs.map(|(tile, word)| (tile.0[lane] & word).count_ones());
+                    prop_assert_eq!(u32::from(*count), both.sum::<u32>(), "{}", table.name);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn adapting_agrees(
+        permanences in vec(prop_oneof![3 => 0..=FULL, 1 => Just(OUTSIDE)], 16 * 5),
+        inputs in vec(any::<u16>(), 5),
+        (increment, decrement) in (0..=FULL, 0..=FULL),
+        (trim, connected, lane) in (0..1000u16, 1..=FULL, 0..TILE_COLUMNS),
+    ) {
+        let rule = Adaptation { increment, decrement, trim, connected };
+        let column: Vec<Synapses> =
+            permanences.as_chunks().0.iter().map(|all| Synapses(*all)).collect();
+        let answers = available().into_iter().map(|table| {
+            let (mut column, mut tile) = (column.clone(), vec![Lanes::NONE; 5]);
+            let count = (table.adapt)(&mut column, &inputs, &rule, &mut tile, lane);
+            (column, tile, count)
+        });
+        let answers: Vec<_> = answers.collect();
+        prop_assert!(answers.iter().all(|answer| answer == answers.last().unwrap()));
+        let moved = answers[0].0.iter().flat_map(|synapses| synapses.0);
+        for (place, (old, new)) in permanences.iter().zip(moved).enumerate() {
+            let (old, on) = (i32::from(*old), inputs[place / 16] >> (place % 16) & 1 == 1);
+            let by = if on { i32::from(increment) } else { -i32::from(decrement) };
+            let expected = (old + by).clamp(0, i32::from(FULL));
+            let expected = if expected < i32::from(trim) { 0 } else { expected };
+            let expected = if old == i32::from(OUTSIDE) { old } else { expected };
+            prop_assert_eq!(i32::from(new), expected);
+        }
+    }
+
+    #[test]
+    fn local_winners_agree(
+        scores in vec(prop_oneof![(0u8..9).prop_map(f32::from), 0.0f32..9.0], 7 * 70),
+        (reach, density) in (1usize..30, 0.0f32..0.5),
+        least in 0.0f32..3.0,
+    ) {
+        let taken = |place: usize| -> Vec<usize> {
+            let (start, end) = (place.saturating_sub(reach), (place + reach).min(70));
+            (start..end).chain(if place.is_multiple_of(3) { end..70 } else { 0..0 }).collect()
+        };
+        let reached = (0..7).map(|line| vec![line, (line + 1) % 7]);
+        let grid = Neighbourhoods::new(70, reached, (0..70).map(taken));
+        let answers = available().into_iter().map(|table| {
+            let (mut scratch, mut winners) = (LocalScratch::default(), Vec::new());
+            (table.local_winners)(&scores, &grid, (density, least), &mut scratch, &mut winners);
+            winners
+        });
+        let answers: Vec<_> = answers.collect();
+        let mut won = vec![false; scores.len()];
+        for (column, score) in scores.iter().enumerate() {
+            let (line, places) = (column / 70, taken(column % 70));
+            let ahead = |other: usize| {
+                scores[other] > *score || (scores[other] == *score && won[other])
+            };
+            let lines = [line, (line + 1) % 7].into_iter();
+            let near = lines.flat_map(|line| places.iter().map(move |place| line * 70 + place));
+            let room = (0.5 + density * (2 * places.len()) as f32) as usize;
+            won[column] = *score >= least && near.filter(|other| ahead(*other)).count() < room;
+        }
+        let expected: Vec<u32> = (0..490).filter(|column| won[*column as usize]).collect();
+        prop_assert_eq!(&answers[0], &expected);
         prop_assert!(answers.iter().all(|answer| answer == answers.last().unwrap()));
     }
 }
