@@ -1,6 +1,8 @@
 //! `kwinners reproduce`: known tables run again, the known figures beside ours.
 
+mod experiment;
 mod spatial_pooler;
+mod tables;
 mod tied;
 
 use std::num::NonZeroU64;
@@ -13,27 +15,59 @@ use crate::args::Shared;
 use crate::output::Output;
 
 /// A table that can be run again.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Serialize)]
 struct Table {
     name: &'static str,
     what: &'static str,
     data: &'static str,
     /// For the default seeds on two cores.
     takes: &'static str,
+    #[serde(skip)]
+    run: fn(&Arguments, &Shared, &mut Output) -> anyhow::Result<()>,
 }
 
-const TABLES: [Table; 2] = [
+const TABLES: [Table; 6] = [
+    Table {
+        name: "autoencoders",
+        what: "k-sparse, winner-take-all, binary and TopK autoencoders: codes and latents",
+        data: "mnist, clinc150",
+        takes: "TAKES_AUTOENCODERS",
+        run: |arguments, shared, output| tables::AUTOENCODERS.run(arguments, shared, output),
+    },
+    Table {
+        name: "boosting",
+        what: "boosting against lifetime sparsity: the same net, the same budget",
+        data: "mnist, fashion-mnist",
+        takes: "TAKES_BOOSTING",
+        run: |arguments, shared, output| tables::BOOSTING.run(arguments, shared, output),
+    },
+    Table {
+        name: "patches",
+        what: "image codes with topology, our defaults",
+        data: "mnist, fashion-mnist",
+        takes: "TAKES_PATCHES",
+        run: |arguments, shared, output| tables::PATCHES.run(arguments, shared, output),
+    },
     Table {
         name: "spatial-pooler",
         what: "the forum's pooler without learning beside bare pixels, and our default, learned",
         data: "mnist, fashion-mnist",
         takes: "about 15 minutes",
+        run: spatial_pooler::run,
     },
     Table {
         name: "tied",
         what: "the local rule of the \"Lossy MNIST encoder\" thread under every boosting, and our default",
         data: "mnist",
         takes: "about 2 minutes",
+        run: tied::run,
+    },
+    Table {
+        name: "universal",
+        what: "the universal sparse encoder, with and without its sparsity losses",
+        data: "mnist",
+        takes: "TAKES_UNIVERSAL",
+        run: |arguments, shared, output| tables::UNIVERSAL.run(arguments, shared, output),
     },
 ];
 
@@ -64,15 +98,12 @@ pub(crate) fn run(
     shared: &Shared,
     output: &mut Output,
 ) -> anyhow::Result<()> {
-    match arguments.name.as_deref() {
-        None => list(output),
-        Some(_) if arguments.list => list(output),
-        Some("spatial-pooler") => spatial_pooler::run(arguments, shared, output),
-        Some("tied") => tied::run(arguments, shared, output),
-        Some(name) => {
-            Err(Error::unknown_name("table", name, &TABLES.map(|table| table.name)).into())
-        }
-    }
+    let Some(name) = arguments.name.as_deref().filter(|_| !arguments.list) else {
+        return list(output);
+    };
+    let table = TABLES.iter().find(|table| table.name == name);
+    let unknown = || Error::unknown_name("table", name, &TABLES.map(|table| table.name));
+    (table.ok_or_else(unknown)?.run)(arguments, shared, output)
 }
 
 fn list(output: &mut Output) -> anyhow::Result<()> {
