@@ -72,10 +72,20 @@ impl Patches {
         let spread: f64 = looked.iter().map(|found| found.spread).sum();
         let winners: Vec<u32> = looked.into_iter().flat_map(|found| found.winners).collect();
         self.balance.observe_spread((spread / rows.len() as f64) as f32);
-        self.balance.update(&winners, self.settings.balance_rate);
+        self.balance.update(&winners, self.settings.balance_rate * self.left());
         let (n, k) = (self.settings.units as f64, self.settings.winners as f64);
         let off = |wins: &u32| (f64::from(*wins) / rows.len() as f64 - k / n).powi(2);
         Ok(wins.iter().map(off).sum::<f64>() / n / (k / n * (1.0 - k / n)).max(1e-12))
+    }
+
+    /// The share of the balance's part of the fit that is still to come. A unit whose atom never
+    /// answers in its region has its bias for a score, the same for every image: at a constant rate
+    /// it would win everywhere for a while and then nowhere, and the fit could end in either.
+    fn left(&self) -> f32 {
+        let epochs = (self.settings.epochs as u64).saturating_sub(1).max(1);
+        let all = (epochs * self.epoch_samples).max(1) as f32;
+        let done = self.samples.saturating_sub(self.epoch_samples) as f32;
+        (1.0 - done / all).max(0.01)
     }
 
     fn look(&self, rows: Rows<'_>) -> Result<Looked> {

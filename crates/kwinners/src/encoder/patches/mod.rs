@@ -59,6 +59,8 @@ settings! {
         place_winners: usize = 1,
         /// What a unit takes from its region: max or sum.
         pooling: Pooling = Pooling::Max,
+        /// Weight of the best answer in the region, won or not: what ranks units that win no place.
+        lean: f32 = 0.1,
         /// How much of the mean variance is added before whitening; 0 for no whitening.
         whitening: f32 = 0.1,
         /// Variance under which a patch counts as empty, for pixels from 0 to 1.
@@ -118,6 +120,8 @@ struct Workspace {
     answers: Vec<f32>,
     scratch: SelectScratch,
     winners: Vec<u32>,
+    /// The best answer of each unit.
+    best: Vec<f32>,
 }
 
 impl Patches {
@@ -193,37 +197,54 @@ impl Patches {
         &self.settings
     }
 
-    /// The pooled answers of all units to one image, `(n,)`; 0 where the unit won no place.
-    fn pool(&self, row: &[f32], work: &mut Workspace, pooled: &mut [f32]) -> Result<()> {
-        pooled.fill(0.0);
+    /// The scores of all units for one image, `(n,)`: pooled answers of winners, and `lean` times the
+    /// best answer of all.
+    fn pool(&self, row: &[f32], work: &mut Workspace, scores: &mut [f32]) -> Result<()> {
+        scores.fill(0.0);
+        work.best.resize(scores.len(), 0.0);
+        work.best.fill(f32::NEG_INFINITY);
         for scale in &self.scales {
             scale.look(row, work);
             let atoms = scale.dictionary.atoms();
-            work.winners.resize(self.settings.place_winners, 0);
+            let units = scale.first..scale.first + scale.geometry.regions() * atoms;
+            let (scores, best) = (&mut scores[units.clone()], &mut work.best[units]);
             for (place, answers) in work.answers.chunks_exact(atoms).enumerate() {
-                let single = self.settings.place_winners == 1;
-                match single {
-                    true => work.winners[0] = dictionary::best_of(answers).0 as u32,
-                    false => KWinners::new(atoms, self.settings.place_winners)?.pick(
-                        place,
-                        answers,
-                        &mut work.scratch,
-                        &mut work.winners,
-                    )?,
-                }
+                self.place_winners(answers, &mut work.scratch, &mut work.winners)?;
                 for region in scale.geometry.regions_at(place) {
-                    let units = &mut pooled[scale.first + region * atoms..][..atoms];
+                    let units = region * atoms..(region + 1) * atoms;
+                    for (best, &answer) in best[units.clone()].iter_mut().zip(answers) {
+                        *best = if answer > *best { answer } else { *best };
+                    }
+                    let scores = &mut scores[units];
                     for &atom in &work.winners {
-                        let (unit, answer) = (&mut units[atom as usize], answers[atom as usize]);
+                        let (score, answer) = (&mut scores[atom as usize], answers[atom as usize]);
                         match self.settings.pooling {
-                            Pooling::Max => *unit = unit.max(answer),
-                            Pooling::Sum => *unit += answer.max(0.0),
+                            Pooling::Max => *score = score.max(answer),
+                            Pooling::Sum => *score += answer.max(0.0),
                         }
                     }
                 }
             }
         }
+        for (score, best) in scores.iter_mut().zip(&work.best) {
+            *score += self.settings.lean * best;
+        }
         Ok(())
+    }
+
+    /// Writes the winners among the answers of one place to `winners`.
+    fn place_winners(
+        &self,
+        answers: &[f32],
+        scratch: &mut SelectScratch,
+        winners: &mut Vec<u32>,
+    ) -> Result<()> {
+        winners.resize(self.settings.place_winners, 0);
+        if let [winner] = &mut winners[..] {
+            *winner = dictionary::best_of(answers).0 as u32;
+            return Ok(());
+        }
+        KWinners::new(answers.len(), winners.len())?.pick(0, answers, scratch, winners)
     }
 
     /// Winners of a block of rows, `(len, k)`.
@@ -340,6 +361,7 @@ fn atoms_of(settings: &PatchesSettings) -> Result<usize> {
     for (key, value, least) in [
         ("contrast_floor", settings.contrast_floor, f32::MIN_POSITIVE),
         ("whitening", settings.whitening, 0.0),
+        ("lean", settings.lean, 0.0),
         ("balance_rate", settings.balance_rate, 0.0),
     ] {
         if value < least {
