@@ -31,21 +31,21 @@ const TABLES: [Table; 6] = [
         name: "autoencoders",
         what: "k-sparse, winner-take-all, binary and TopK autoencoders: codes and latents",
         data: "mnist, clinc150",
-        takes: "TAKES_AUTOENCODERS",
+        takes: "about 10 minutes",
         run: |arguments, shared, output| tables::AUTOENCODERS.run(arguments, shared, output),
     },
     Table {
         name: "boosting",
         what: "boosting against lifetime sparsity: the same net, the same budget",
         data: "mnist, fashion-mnist",
-        takes: "TAKES_BOOSTING",
+        takes: "about 10 minutes",
         run: |arguments, shared, output| tables::BOOSTING.run(arguments, shared, output),
     },
     Table {
         name: "patches",
         what: "image codes with topology, our defaults",
         data: "mnist, fashion-mnist",
-        takes: "TAKES_PATCHES",
+        takes: "about 5 minutes",
         run: |arguments, shared, output| tables::PATCHES.run(arguments, shared, output),
     },
     Table {
@@ -66,7 +66,7 @@ const TABLES: [Table; 6] = [
         name: "universal",
         what: "the universal sparse encoder, with and without its sparsity losses",
         data: "mnist",
-        takes: "TAKES_UNIVERSAL",
+        takes: "about 5 minutes",
         run: |arguments, shared, output| tables::UNIVERSAL.run(arguments, shared, output),
     },
 ];

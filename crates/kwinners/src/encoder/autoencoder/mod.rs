@@ -266,7 +266,7 @@ impl Autoencoder {
                 k_winners.pick(0, self.rank(scores, false, &mut buffer), scratch, &mut winners)?;
                 let binary = self.settings.selection == LatentSelection::Binary;
                 let value = |unit: u32| match binary {
-                    true => 1.0,
+                    true => self.usage.magnitudes[unit as usize],
                     false => self.settings.activation.of(scores[unit as usize]),
                 };
                 let kept: Vec<f32> = winners.iter().map(|&unit| value(unit)).collect();

@@ -109,10 +109,7 @@ impl Autoencoder {
     fn take_winners(&self, winners: &[u32], scores: &[f32], block: &mut Block) {
         let activation = self.settings.activation;
         for &unit in winners {
-            let value = match self.settings.selection {
-                LatentSelection::Binary => 1.0,
-                _ => activation.of(scores[unit as usize]),
-            };
+            let value = activation.of(scores[unit as usize]);
             if value > 0.0 || activation != Activation::Relu {
                 block.active.push(unit, value);
             }

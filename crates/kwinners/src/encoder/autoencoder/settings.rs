@@ -29,8 +29,9 @@ choice! {
         /// itself. Source: Bussmann et al., "Learning multi-level features with Matryoshka sparse
         /// autoencoders", 2025.
         Matryoshka = "matryoshka",
-        /// The `k` largest of each sample pass on a 1, and the slope by that 1 goes straight through
-        /// to their score: what is learned from is the code itself.
+        /// The `k` largest of each sample pass on the same every time, the mean activation of their
+        /// unit, and the slope by that goes straight through to their score: what is learned from is
+        /// what the code itself can give back.
         Binary = "binary",
     }
 }
@@ -257,9 +258,10 @@ impl AutoencoderSettings {
         Self {
             units: 1000,
             winners: 30,
-            tied: false,
             activation: Activation::Linear,
+            anneal_from: 300,
             boosting: Boosting::Balance,
+            balance_rate: 0.003,
             ..Self::classic(LatentSelection::Binary)
         }
     }

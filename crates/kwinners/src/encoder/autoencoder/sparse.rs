@@ -104,7 +104,11 @@ impl Autoencoder {
             let unit = units[place];
             let row = block.first + row;
             let factor = shared.hidden.factor(row, unit as usize, self.settings.units);
-            passed[place] = values[place] * factor;
+            passed[place] = factor
+                * match self.settings.selection {
+                    LatentSelection::Binary => self.usage.magnitudes[unit as usize],
+                    _ => values[place],
+                };
             parts.push(Weighted { row: unit, factor: passed[place] });
         }
     }

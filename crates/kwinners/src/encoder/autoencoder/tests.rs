@@ -285,8 +285,8 @@ fn gradients_of_losses_activations_and_penalties() {
     check_gradient(&AutoencoderSettings { aux_weight: 2.0, ..recipe("matryoshka") });
 }
 
-/// The gradient of a straight-through latent is that of a linear one whose value is 1: the slope by
-/// the bias of a winner is its decoder row times the slope of the loss.
+/// The gradient of a straight-through latent is that of a linear one whose value is the unit's mean
+/// activation: the slope by the bias of a winner is its decoder row times the slope of the loss.
 #[test]
 fn binary_slopes_go_straight_through() {
     let settings = AutoencoderSettings {
@@ -294,17 +294,21 @@ fn binary_slopes_go_straight_through() {
         momentum: 0.0,
         units: 30,
         winners: 3,
+        tied: false,
+        anneal_from: 0,
         ..recipe("binary")
     };
     let values = inputs(1, 12, &mut Rng::new(5));
     let rows = Rows::new(&values, 12).unwrap();
     let mut model = Autoencoder::new(settings, rows).unwrap();
+    model.set_magnitudes((0..30).map(|unit| 1.0 + unit as f32 / 10.0).collect()).unwrap();
     let code = model.encode(rows).unwrap();
     let decoder = model.layers.decoder.as_ref().unwrap().values.clone();
     let row = |unit: u32| &decoder[unit as usize * 12..][..12];
     let mut slope: Vec<f32> = values.iter().map(|x| -x).collect();
     for &unit in code.get(0).indices() {
-        slope.iter_mut().zip(row(unit)).for_each(|(sum, w)| *sum += w);
+        let magnitude = model.magnitudes()[unit as usize];
+        slope.iter_mut().zip(row(unit)).for_each(|(sum, w)| *sum += magnitude * w);
     }
     model.learn(rows, None).unwrap();
     for unit in 0..30 {

@@ -40,7 +40,7 @@ settings! {
         /// Active units of every code, `k`, over the whole image.
         winners: usize = 320,
         /// Passes over the training data: the first for the dictionary, the others for the balance.
-        epochs: usize = 3,
+        epochs: usize = 4,
         /// Samples a step.
         batch: usize = 200,
         /// Seed of the first atoms, of the patches looked at and of the order of the samples.
@@ -58,17 +58,17 @@ settings! {
         /// Winners at every place, the only ones that are pooled.
         place_winners: usize = 1,
         /// What a unit takes from its region: max or sum.
-        pooling: Pooling = Pooling::Max,
+        pooling: Pooling = Pooling::Sum,
         /// Weight of the best answer in the region, won or not: what ranks units that win no place.
-        lean: f32 = 0.1,
+        lean: f32 = 0.5,
         /// How much of the mean variance is added before whitening; 0 for no whitening.
-        whitening: f32 = 0.1,
+        whitening: f32 = 0.0,
         /// Variance under which a patch counts as empty, for pixels from 0 to 1.
         contrast_floor: f32 = 0.01,
         /// Patches of each sample that the dictionary learns from.
         patches_a_sample: usize = 10,
         /// Rate of the balance, in standard deviations of a sample's scores, a sample.
-        balance_rate: f32 = 0.003,
+        balance_rate: f32 = 0.01,
     }
 }
 
