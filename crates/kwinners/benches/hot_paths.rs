@@ -72,10 +72,12 @@ fn main() {
     eprintln_machine();
     selection();
     let images = images();
-    spatial_pooler::all(&images);
     for threads in [1, 2] {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
         pool.expect("threads can be started").install(|| {
+            if threads == 1 {
+                spatial_pooler::all(&images);
+            }
             tied(&images, threads);
             autoencoder::run(&images, threads);
             overlap(threads);

@@ -228,6 +228,7 @@ impl AutoencoderSettings {
         Self {
             units: 2000,
             winners: 100,
+            epochs: 25,
             learning_rate: 0.001,
             ..Self::classic(LatentSelection::Wta)
         }
