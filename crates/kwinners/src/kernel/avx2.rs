@@ -282,7 +282,7 @@ fn adapt(
 
 #[target_feature(enable = "avx2,bmi1")]
 fn select_counts(counts: &[u16], out: &mut [u32]) {
-    pools::select_counts(counts, out, pools::reaching);
+    pools::select_counts(counts, out, pools::count_at_least, pools::reaching);
 }
 
 /// The hardware population count.

@@ -632,10 +632,29 @@ fn adapt(
     count
 }
 
-#[target_feature(enable = "avx512f,avx512bw,bmi1")]
+#[target_feature(enable = "avx512f,avx512bw,bmi1,popcnt")]
 fn select_counts(counts: &[u16], out: &mut [u32]) {
-    pools::select_counts(counts, out, |counts, limit| match counts.try_into() {
+    let at_least = |counts: &[u16], limit: u16| count_at_least(counts, limit);
+    pools::select_counts(counts, out, at_least, |counts, limit| reaching(counts, limit));
+}
+
+/// One bit for each of up to 32 counts: whether it reaches `limit`.
+#[target_feature(enable = "avx512f,avx512bw")]
+fn reaching(counts: &[u16], limit: u16) -> u32 {
+    match counts.try_into() {
         Ok(counts) => _mm512_cmpge_epu16_mask(load_shorts(counts), _mm512_set1_epi16(limit as i16)),
         Err(_) => pools::reaching(counts, limit),
-    });
+    }
+}
+
+/// How many of `counts` reach `limit`: a comparison and a population count for 32 of them.
+#[target_feature(enable = "avx512f,avx512bw,popcnt")]
+fn count_at_least(counts: &[u16], limit: u16) -> usize {
+    let limits = _mm512_set1_epi16(limit as i16);
+    let (vectors, rest) = counts.as_chunks::<32>();
+    let mut total = 0;
+    for vector in vectors {
+        total += _mm512_cmpge_epu16_mask(load_shorts(vector), limits).count_ones();
+    }
+    total as usize + rest.iter().filter(|count| **count >= limit).count()
 }

@@ -220,17 +220,19 @@ pub(super) fn count_at_least(counts: &[u16], limit: u16) -> usize {
     total
 }
 
-/// See [`super::Table::select_counts`]; `reaching` says which of up to 32 counts reach a limit.
+/// See [`super::Table::select_counts`]; `at_least` says how many of all counts reach a limit,
+/// `reaching` which of up to 32.
 #[inline(always)]
 pub(super) fn select_counts(
     counts: &[u16],
     out: &mut [u32],
+    at_least: impl Fn(&[u16], u16) -> usize,
     reaching: impl Fn(&[u16], u16) -> u32,
 ) {
     let k = out.len();
     assert!(0 < k && k <= counts.len(), "between 1 and n winners");
-    let limit = kth_count(counts, k, count_at_least);
-    let above = if limit == u16::MAX { 0 } else { count_at_least(counts, limit + 1) };
+    let limit = kth_count(counts, k, &at_least);
+    let above = if limit == u16::MAX { 0 } else { at_least(counts, limit + 1) };
     let (mut ties, mut slots) = (k - above, out.iter_mut());
     for (group, counts) in counts.chunks(32).enumerate() {
         let mut left = reaching(counts, limit);

@@ -20,7 +20,9 @@ pub(super) static TABLE: Table = Table {
     pool_overlaps: pools::pool_overlaps,
     bits_at_least: pools::bits_at_least,
     adapt: pools::adapt,
-    select_counts: |counts, out| pools::select_counts(counts, out, pools::reaching),
+    select_counts: |counts, out| {
+        pools::select_counts(counts, out, pools::count_at_least, pools::reaching);
+    },
     local_winners: pools::local_winners,
 };
 

@@ -133,8 +133,6 @@ const MILD: Settings =
     same_net!("selection" = "k-sparse", "boosting" = "multiplicative", "boost_strength" = "1.5");
 const STRONG: Settings =
     same_net!("selection" = "k-sparse", "boosting" = "multiplicative", "boost_strength" = "20");
-const ADDITIVE: Settings =
-    same_net!("selection" = "k-sparse", "boosting" = "additive", "boost_strength" = "10");
 const LIFETIME: Settings = same_net!("selection" = "wta");
 
 /// One net, one budget, and each way of keeping its units in use.
@@ -148,13 +146,11 @@ pub(super) const BOOSTING: Experiment = Experiment {
         row("nothing", NOTHING, MNIST, &[]),
         row("multiplicative boosting 1.5", MILD, MNIST, &[]),
         row("multiplicative boosting 20", STRONG, MNIST, &[]),
-        row("additive boosting 10", ADDITIVE, MNIST, &[]),
         row("balance", BALANCE, MNIST, &[]),
         row("lifetime sparsity 5 %", LIFETIME, MNIST, &[]),
         row("nothing", NOTHING, FASHION, &[]),
         row("multiplicative boosting 1.5", MILD, FASHION, &[]),
         row("multiplicative boosting 20", STRONG, FASHION, &[]),
-        row("additive boosting 10", ADDITIVE, FASHION, &[]),
         row("balance", BALANCE, FASHION, &[]),
         row("lifetime sparsity 5 %", LIFETIME, FASHION, &[]),
     ],
