@@ -114,6 +114,7 @@ const CASES: &[Case] = &[
             ("grid", "2"),
             ("overlap", "1"),
             ("place_winners", "2"),
+            ("epochs", "3"),
             ("pooling", "max"),
             ("whitening", "0.1"),
             ("lean", "0"),

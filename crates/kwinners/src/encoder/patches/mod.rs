@@ -22,6 +22,10 @@ use geometry::Geometry;
 /// Stream of the seed that first atoms and the whitening's patches are drawn from.
 const DRAW: u64 = 0x7061_7463_6865_7300;
 
+/// Samples after which the balance has brought every unit into use on all data tried.
+const ENOUGH_SAMPLES: usize = 240_000;
+const FEWEST_EPOCHS: usize = 4;
+
 choice! {
     /// What a unit takes from the answers of its atom in its region.
     Pooling {
@@ -39,14 +43,15 @@ settings! {
         units: usize = 6400,
         /// Active units of every code, `k`, over the whole image.
         winners: usize = 320,
-        /// Passes over the training data: the first for the dictionary, the others for the balance.
-        epochs: usize = 4,
+        /// Passes over the training data: the first for the dictionary, the others for the balance; 0
+        /// means as many as show 240,000 samples, and at least 4.
+        epochs: usize = 0,
         /// Samples a step.
         batch: usize = 200,
         /// Seed of the first atoms, of the patches looked at and of the order of the samples.
         seed: u64 = 0,
-        /// Pixels along a side of a patch.
-        patch: usize = 6,
+        /// Pixels along a side of a patch; 0 means a fifth of the image's shorter side, at least 3.
+        patch: usize = 0,
         /// Side of the patches of a second, coarser scale; 0 for none.
         second_patch: usize = 0,
         /// Pixels from one patch to the next.
@@ -129,7 +134,7 @@ impl Patches {
     ///
     /// # Errors
     /// If the inputs are no images, hold NaN or infinity, or a setting is out of range.
-    pub fn new<'a>(settings: PatchesSettings, inputs: impl Into<Inputs<'a>>) -> Result<Self> {
+    pub fn new<'a>(mut settings: PatchesSettings, inputs: impl Into<Inputs<'a>>) -> Result<Self> {
         let Inputs { rows, image } = inputs.into();
         rows.check_finite("training inputs")?;
         let image = image.ok_or_else(|| {
@@ -137,6 +142,13 @@ impl Patches {
                           of three or four dimensions have a shape";
             Error::Unsupported(reason.to_owned())
         })?;
+        if settings.epochs == 0 {
+            settings.epochs = ENOUGH_SAMPLES.div_ceil(rows.len().max(1)).max(FEWEST_EPOCHS);
+        }
+        if settings.patch == 0 {
+            let side = image.width.min(image.height);
+            settings.patch = (side + 2).div_euclid(5).max(3).min(side);
+        }
         let parts = (settings.whitening, settings.contrast_floor);
         let atoms = atoms_of(&settings)?;
         let scales = scales_of(&settings, image, |number, geometry| {
