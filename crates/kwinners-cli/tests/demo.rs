@@ -162,7 +162,11 @@ fn tables_are_listed_and_unknown_ones_refused() {
     for arguments in [&["reproduce"][..], &["reproduce", "--list"]] {
         assert!(text_of(arguments).contains("mnist"), "{arguments:?}");
     }
-    assert_eq!(json(&["reproduce"])["tables"][0]["name"], "tied");
+    let tables = json(&["reproduce"])["tables"].clone();
+    let names: Vec<&str> =
+        tables.as_array().unwrap().iter().map(|table| table["name"].as_str().unwrap()).collect();
+    let expected = ["autoencoders", "boosting", "patches", "spatial-pooler", "tied", "universal"];
+    assert_eq!(names, expected);
     for (arguments, part) in [
         (&["reproduce", "tide"][..], "did you mean `tied`?"),
         (&["reproduce", "tied", "--seeds", "0"], "--seeds"),
@@ -200,4 +204,28 @@ fn the_tied_table_runs_on_other_data() {
     assert!(dead("additive", 100.0) < dead("none", 0.0) / 2.0);
     assert_eq!(answer["defaults"]["code"]["exact_k"], true);
     assert_eq!(answer["defaults"]["readout"]["linear_probe"]["n"], 2);
+}
+
+/// A table of fits on other data: each encoder once, every figure over the seeds, no known figures.
+#[test]
+fn a_table_of_fits_runs_on_other_data() {
+    let small = ["--seeds", "2", "--data", "digits:train[0..400]", "--test", "digits:test[0..100]"];
+    let line = [&["reproduce", "boosting"], &small[..]].concat();
+    let output = run(&[&line[..], &["--json"]].concat());
+    let notes = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && notes.contains("balance, digits:train[0..400], seed 1"));
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let rows = answer["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 5, "nothing, two boosts, balance, lifetime sparsity");
+    for row in rows {
+        assert!(row["known"].as_array().unwrap().is_empty());
+        let report = &row["report"];
+        assert_eq!(report["model"]["units"], 1000);
+        assert_eq!(report["code"]["exact_k"], true);
+        assert_eq!(report["readout"]["linear_probe"]["n"], 2);
+        assert_eq!(report["noise"]["protocol"], "s2");
+    }
+    let table = String::from_utf8(run(&line).stdout).unwrap();
+    assert!(table.contains("lifetime sparsity 5 %") && table.contains(" ± "), "{table}");
+    assert!(!table.contains("known"), "{table}");
 }

@@ -101,7 +101,7 @@ impl Experiment {
             let (train, test) = sets.of(row)?;
             let mut reports: Vec<Report> = Vec::new();
             for &seed in &seeds {
-                output.note(format_args!("{}, {}, seed {seed}", row.label, row.data.0));
+                output.note(format_args!("{}, {}, seed {seed}", row.label, train.name));
                 let report = self.judge((row, seed), (train, test), reports.first(), output)?;
                 reports.push(report);
             }
