@@ -97,8 +97,10 @@ fn strip_places(test: &Dataset) -> Vec<usize> {
 
 fn filters(model: &Model, image: Option<ImageShape>) -> Result<Picture> {
     let encoder = model.encoder();
-    let units = encoder.units().min(MOST_FILTERS);
-    let weights: Vec<f32> = (0..units).flat_map(|unit| model.filter(unit)).collect();
+    let shown = encoder.units().min(MOST_FILTERS);
+    // Spread over all units: neighbours may share a region or a map.
+    let units = (0..shown).map(|number| number * encoder.units() / shown);
+    let weights: Vec<f32> = units.flat_map(|unit| model.filter(unit)).collect();
     let width = encoder.input_width();
     filter_mosaic(Rows::new(&weights, width)?, shape(image, width), FilterScale::Symmetric)
 }

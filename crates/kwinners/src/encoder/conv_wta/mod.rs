@@ -59,7 +59,7 @@ const MOST_VALUES: usize = 1 << 28;
 ///
 /// ```
 /// use kwinners::data::ImageShape;
-/// use kwinners::encoder::{ConvWta, ConvWtaSettings, Decoder, Encoder, Inputs, Learner};
+/// use kwinners::encoder::{ConvWta, ConvWtaSettings, Decoder, Encoder, Inputs, Latents, Learner};
 /// use kwinners::Rows;
 /// // Images of 6x6 with one bright row each.
 /// let images: Vec<f32> = (0..360).map(|i| (i / 6 % 6 == i / 36 % 6) as u8 as f32).collect();
