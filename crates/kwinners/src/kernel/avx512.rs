@@ -4,6 +4,8 @@ use std::arch::x86_64::*;
 
 use super::Table;
 use super::avx2::{add_tile_rows, update_tile};
+use super::maps::spread::{add_sparse_rows, add_to_sparse_rows, sparse_dots};
+use super::maps::{self, RowPair, SparsePattern, Windows};
 use super::pools::TILE_COLUMNS;
 use super::pools::{self, Adaptation, Lanes, Synapses, WordRows};
 use super::select::{Effort, SelectScratch, Steps, first_nan, keep_first_of_ties, key, narrow};
@@ -39,6 +41,37 @@ pub(super) static TABLE: Table = Table {
         add_weighted_rows(rows: &[f32], parts: &[Weighted], out: &mut [f32]) -> ()
     ),
     dots: entry!(dots(rows: &[f32], which: &[u32], vector: &[f32], out: &mut [f32]) -> ()),
+    convolve: entry!(
+        convolve(shape: &Windows, input: &[f32], weights: &[f32], bias: &[f32], out: &mut [f32]) -> ()
+    ),
+    max_pool: entry!(
+        max_pool(
+            input: &[f32], shape: (usize, usize, usize), squares: (usize, usize), out: &mut [f32]
+        ) -> ()
+    ),
+    add_outer: entry!(
+        add_outer(rows: &mut [f32], vectors: &[f32], width: usize, pairs: &[RowPair]) -> ()
+    ),
+    sum_dots: entry!(
+        sum_dots(
+            sides: (&[f32], &[f32], usize), pairs: &[RowPair], ends: &[u32], out: &mut [f32]
+        ) -> ()
+    ),
+    add_sparse_rows: entry!(
+        add_sparse_rows(
+            pattern: &SparsePattern, values: &[f32], parts: &[Weighted], out: &mut [f32]
+        ) -> ()
+    ),
+    sparse_dots: entry!(
+        sparse_dots(
+            pattern: &SparsePattern, values: &[f32], which: &[u32], sides: (&[f32], &mut [f32])
+        ) -> ()
+    ),
+    add_to_sparse_rows: entry!(
+        add_to_sparse_rows(
+            pattern: &SparsePattern, sums: (usize, &mut [f32]), parts: &[Weighted], vector: &[f32]
+        ) -> ()
+    ),
     adam: entry!(adam(moved: Moved<'_>, gradient: &[f32], step: &AdamStep) -> ()),
     sigmoid: entry!(sigmoid(values: &mut [f32]) -> ()),
     add_noise: entry!(add_noise(values: &mut [f32], start: u32, noise: &Noise) -> ()),
@@ -549,6 +582,26 @@ fn add_weighted_rows(rows: &[f32], parts: &[Weighted], out: &mut [f32]) {
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
 fn dots(rows: &[f32], which: &[u32], vector: &[f32], out: &mut [f32]) {
     vectors::dots(rows, which, vector, out);
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+fn convolve(shape: &Windows, input: &[f32], weights: &[f32], bias: &[f32], out: &mut [f32]) {
+    maps::convolve(shape, input, weights, bias, out);
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+fn max_pool(input: &[f32], shape: (usize, usize, usize), squares: (usize, usize), out: &mut [f32]) {
+    maps::max_pool(input, shape, squares, out);
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+fn add_outer(rows: &mut [f32], vectors: &[f32], width: usize, pairs: &[RowPair]) {
+    maps::add_outer(rows, vectors, width, pairs);
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+fn sum_dots(sides: (&[f32], &[f32], usize), pairs: &[RowPair], ends: &[u32], out: &mut [f32]) {
+    maps::sum_dots(sides, pairs, ends, out);
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]

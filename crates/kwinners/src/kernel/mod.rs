@@ -20,6 +20,7 @@ macro_rules! entry {
     };
 }
 
+pub(crate) mod maps;
 pub(crate) mod pools;
 pub(crate) mod product;
 mod scalar;
@@ -37,6 +38,7 @@ mod tests;
 
 use std::sync::OnceLock;
 
+use maps::{RowPair, SparsePattern, Windows};
 use pools::{Lanes, WordRows};
 pub(crate) use select::SelectScratch;
 use tiles::{BlockedRows, Delta, Factors, Pair};
@@ -67,6 +69,22 @@ pub(crate) struct Table {
     pub(crate) add_weighted_rows: fn(rows: &[f32], parts: &[Weighted], out: &mut [f32]),
     /// [`vectors::dots`].
     pub(crate) dots: vectors::Dots,
+    /// [`maps::convolve`].
+    pub(crate) convolve:
+        fn(shape: &Windows, input: &[f32], weights: &[f32], bias: &[f32], out: &mut [f32]),
+    /// [`maps::max_pool`].
+    pub(crate) max_pool: maps::MaxPool,
+    /// [`maps::add_outer`].
+    pub(crate) add_outer: fn(rows: &mut [f32], vectors: &[f32], width: usize, pairs: &[RowPair]),
+    /// [`maps::sum_dots`].
+    pub(crate) sum_dots: maps::SumDots,
+    /// [`maps::add_sparse_rows`].
+    pub(crate) add_sparse_rows:
+        fn(pattern: &SparsePattern, values: &[f32], parts: &[Weighted], out: &mut [f32]),
+    /// [`maps::sparse_dots`].
+    pub(crate) sparse_dots: maps::SparseDots,
+    /// [`maps::add_to_sparse_rows`].
+    pub(crate) add_to_sparse_rows: maps::AddToSparseRows,
     /// [`vectors::adam`].
     pub(crate) adam: fn(moved: Moved<'_>, gradient: &[f32], step: &AdamStep),
     /// [`vectors::sigmoid`].

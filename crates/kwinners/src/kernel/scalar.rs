@@ -3,7 +3,7 @@
 use super::pools;
 use super::select::{Effort, SelectScratch, Steps, key, narrow};
 use super::tiles::{BLOCK, BlockedRows, CHUNK, Delta, Factors, Pair, TILE_UNITS};
-use super::{Table, vectors};
+use super::{Table, maps, vectors};
 
 pub(super) static TABLE: Table = Table {
     name: "scalar",
@@ -14,6 +14,19 @@ pub(super) static TABLE: Table = Table {
     update_tile,
     add_weighted_rows: |rows, parts, out| vectors::add_weighted_rows(rows, parts, out),
     dots: |rows, which, vector, out| vectors::dots(rows, which, vector, out),
+    convolve: |shape, input, weights, bias, out| maps::convolve(shape, input, weights, bias, out),
+    max_pool: |input, shape, squares, out| maps::max_pool(input, shape, squares, out),
+    add_outer: |rows, vectors, width, pairs| maps::add_outer(rows, vectors, width, pairs),
+    sum_dots: |sides, pairs, ends, out| maps::sum_dots(sides, pairs, ends, out),
+    add_sparse_rows: |pattern, values, parts, out| {
+        maps::add_sparse_rows(pattern, values, parts, out);
+    },
+    sparse_dots: |pattern, values, which, sides| {
+        maps::sparse_dots(pattern, values, which, sides);
+    },
+    add_to_sparse_rows: |pattern, sums, parts, vector| {
+        maps::add_to_sparse_rows(pattern, sums, parts, vector);
+    },
     adam: |moved, gradient, step| vectors::adam(moved, gradient, step),
     sigmoid: |values| vectors::sigmoid(values),
     add_noise: |values, start, noise| vectors::add_noise(values, start, noise),

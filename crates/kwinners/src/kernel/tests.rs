@@ -3,13 +3,14 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use super::maps::{RowPair, SparsePattern, Windows};
 use super::pools::{
     Adaptation, FULL, Lanes, LocalScratch, Neighbourhoods, OUTSIDE, Synapses, TILE_COLUMNS,
     WordRows,
 };
 use super::tiles::{BLOCK, BlockedRows, CHUNK, Pair, TILE_UNITS};
 use super::vectors::{AdamStep, Moved, Noise, Weighted};
-use super::{SelectScratch, Table, available};
+use super::{SelectScratch, Table, available, table};
 
 /// Scores with many ties, infinities and zeros of both signs.
 fn scores(len: impl Into<proptest::collection::SizeRange>) -> impl Strategy<Value = Vec<f32>> {
@@ -160,6 +161,79 @@ proptest! {
         });
         let answers: Vec<_> = answers.collect();
         prop_assert!(answers.iter().all(|answer| answer == answers.last().unwrap()));
+    }
+
+    #[test]
+    fn map_kernels_agree(
+        (height, width, kernel) in (1usize..5, 1usize..9, 1usize..4),
+        (channels, outputs) in (1usize..5, 1usize..84),
+        seed in vec(-1.0f32..1.0, 4000),
+        pairs in vec((0u32..9, 0u32..9, -1.0f32..1.0), 0..30),
+    ) {
+        let input_width = width + kernel - 1;
+        let shape = Windows { height, width, input_width, channels, kernel, outputs };
+        let input = &seed[..(height + kernel - 1) * input_width * channels];
+        let weights: Vec<f32> =
+            seed.iter().copied().cycle().take(kernel * kernel * channels * outputs).collect();
+        let pairs: Vec<RowPair> =
+            pairs.into_iter().map(|(row, from, factor)| RowPair { row, from, factor }).collect();
+        let ends = [pairs.len() as u32 / 2, pairs.len() as u32];
+        let vectors: Vec<f32> = seed.iter().rev().copied().take(9 * outputs).collect();
+        let answers = available().into_iter().map(|table| {
+            let mut out = vec![0.0; height * width * outputs];
+            (table.convolve)(&shape, input, &weights, &seed[..outputs], &mut out);
+            let mut rows = seed[..9 * outputs].to_vec();
+            (table.add_outer)(&mut rows, &vectors, outputs, &pairs);
+            let mut dots = [0.0; 2];
+            (table.sum_dots)((&rows, &vectors, outputs), &pairs, &ends, &mut dots);
+            let mut pooled = vec![0.0; height / 2 * (width / 2) * outputs];
+            let squares = (2, width);
+            (table.max_pool)(&out, (height / 2, width / 2, outputs), squares, &mut pooled);
+            [out, rows, dots.to_vec(), pooled].map(|values| bits(&values))
+        });
+        let answers: Vec<_> = answers.collect();
+        prop_assert!(answers.iter().all(|answer| answer == answers.last().unwrap()));
+    }
+
+    #[test]
+    fn sparse_rows_are_rows_with_zeros(
+        (rows, width) in (1usize..6, 1usize..70),
+        seed in vec((-1.0f32..1.0, any::<bool>()), 6 * 70),
+        parts in vec((0u32..6, -2.0f32..2.0), 0..12),
+    ) {
+        let kept: Vec<bool> = seed[..rows * width].iter().map(|(_, kept)| *kept).collect();
+        let pattern = SparsePattern::new(width, &kept);
+        let values: Vec<f32> = (0..pattern.kept()).map(|place| seed[place].0).collect();
+        let mut dense = vec![0.0; rows * width];
+        for row in 0..rows {
+            for (at, column) in pattern.columns_of(row).enumerate() {
+                prop_assert!(kept[row * width + column]);
+                dense[row * width + column] = values[pattern.start(row) + at];
+            }
+        }
+        let mut vector: Vec<f32> = seed.iter().rev().map(|(value, _)| *value).take(width).collect();
+        let exact = vector.clone();
+        vector.resize(pattern.padded_width(), 0.0);
+        let which: Vec<u32> = parts.iter().map(|(row, _)| row % rows as u32).collect();
+        let parts: Vec<Weighted> =
+            parts.iter().map(|&(row, factor)| Weighted { row: row % rows as u32, factor }).collect();
+        let answers = available().into_iter().map(|table| {
+            let mut sums = vector.clone();
+            (table.add_sparse_rows)(&pattern, &values, &parts, &mut sums);
+            let mut dots = vec![0.0; which.len()];
+            (table.sparse_dots)(&pattern, &values, &which, (&vector, &mut dots));
+            let mut moved = values.clone();
+            (table.add_to_sparse_rows)(&pattern, (0, &mut moved), &parts, &vector);
+            [sums, dots, moved]
+        });
+        let answers: Vec<_> = answers.collect();
+        let all: Vec<_> = answers.iter().map(|answer| answer.each_ref().map(|v| bits(v))).collect();
+        prop_assert!(all.iter().all(|answer| answer == all.last().unwrap()));
+        let [mut sums, mut dots] = [exact.clone(), vec![0.0; which.len()]];
+        (table().add_weighted_rows)(&dense, &parts, &mut sums);
+        (table().dots)(&dense, &which, &exact, &mut dots);
+        prop_assert!(sums.iter().zip(&answers[0][0]).all(|(a, b)| (a - b).abs() < 1e-4));
+        prop_assert!(dots.iter().zip(&answers[0][1]).all(|(a, b)| (a - b).abs() < 1e-4));
     }
 
     #[test]

@@ -5,6 +5,8 @@
 
 /// Values that are summed side by side in registers.
 const PANEL: usize = 128;
+/// The same where a whole panel is too much: the width of many layers.
+const HALF_PANEL: usize = 64;
 /// The widest vector; sums over a row run in as many lanes, four times over.
 const LANES: usize = 16;
 
@@ -57,10 +59,15 @@ pub(super) fn add_weighted_rows(rows: &[f32], parts: &[Weighted], out: &mut [f32
     for (number, panel) in panels.iter_mut().enumerate() {
         add_weighted_pieces(rows, (width, number * PANEL), parts, panel);
     }
+    let (halves, rest) = rest.as_chunks_mut::<HALF_PANEL>();
+    let start_of_vectors = start_of_rest + halves.len() * HALF_PANEL;
+    for (number, half) in halves.iter_mut().enumerate() {
+        add_weighted_pieces(rows, (width, start_of_rest + number * HALF_PANEL), parts, half);
+    }
     let (vectors, rest) = rest.as_chunks_mut::<LANES>();
-    let start_of_singles = start_of_rest + vectors.len() * LANES;
+    let start_of_singles = start_of_vectors + vectors.len() * LANES;
     for (number, vector) in vectors.iter_mut().enumerate() {
-        add_weighted_pieces(rows, (width, start_of_rest + number * LANES), parts, vector);
+        add_weighted_pieces(rows, (width, start_of_vectors + number * LANES), parts, vector);
     }
     for (number, value) in rest.iter_mut().enumerate() {
         let single: &mut [f32; 1] = std::array::from_mut(value);

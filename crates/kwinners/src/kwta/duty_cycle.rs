@@ -66,6 +66,22 @@ impl DutyCycle {
         }
     }
 
+    /// Takes in a batch of `samples` samples in which unit `j` won `counts[j]` times of the `chances`
+    /// that it has in a sample: the places of a map.
+    ///
+    /// # Panics
+    /// If there is not one count a unit.
+    pub fn update_counts(&mut self, samples: usize, counts: &[u32], chances: usize) {
+        assert_eq!(counts.len(), self.values.len(), "one count a unit");
+        self.samples += samples as u64;
+        let period = self.period.min(self.samples).max(1) as f32;
+        let keep = (period - samples as f32).max(0.0) / period;
+        let share = 1.0 / (period.max(samples as f32) * chances.max(1) as f32);
+        for (value, count) in self.values.iter_mut().zip(counts) {
+            *value = (*value * keep + *count as f32 * share).clamp(0.0, 1.0);
+        }
+    }
+
     /// Share of samples that each unit won, `(n,)`, in `0..=1`.
     pub fn values(&self) -> &[f32] {
         &self.values

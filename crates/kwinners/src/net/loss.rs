@@ -40,6 +40,23 @@ impl Loss {
     }
 }
 
+/// Turns the scores of one sample's classes into the slope of `-ln p[label]`, `p = softmax(scores)`, times
+/// `scale`; returns that loss. With `smooth` above 0 the target is `1 - smooth` for the label and
+/// `smooth` shared by all classes.
+pub(crate) fn softmax_slope(scores: &mut [f32], label: usize, smooth: f32, scale: f32) -> f64 {
+    let most = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = scores.iter().map(|score| f64::from(score - most).exp()).sum();
+    let log_sum = f64::from(most) + sum.ln();
+    let (even, mut loss) = (f64::from(smooth) / scores.len() as f64, 0.0);
+    for (class, score) in scores.iter_mut().enumerate() {
+        let target = even + if class == label { 1.0 - f64::from(smooth) } else { 0.0 };
+        let log_share = f64::from(*score) - log_sum;
+        loss -= target * log_share;
+        *score = scale * (log_share.exp() - target) as f32;
+    }
+    loss
+}
+
 /// Sums in sixteen lanes.
 fn squared(targets: &[f32], outputs: &mut [f32], factor: f32) -> f64 {
     let mut sums = [0.0f32; 16];

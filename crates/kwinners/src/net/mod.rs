@@ -1,12 +1,25 @@
-//! What learners by gradient are made of.
+//! What learners by gradient are made of, and networks of layers.
 
 mod conv;
+mod first_values;
+mod layers;
 mod loss;
+mod network;
 mod optimiser;
 mod rate;
+mod signal;
+mod spec;
+
+#[cfg(test)]
+mod tests;
 
 pub(crate) use conv::Convolution;
+pub use first_values::FirstValues;
+pub(crate) use layers::{Layer, Learned, Move, Pass};
 pub use loss::Loss;
+pub(crate) use network::{Build, Network, Outcome, Target, Trace, best, cut};
 pub use optimiser::Optimiser;
 pub(crate) use optimiser::{Parameter, Piece, Stride};
 pub use rate::Rate;
+pub(crate) use signal::{MapShape, Signal};
+pub use spec::{KWinnersSpec, LayerSpec, NetworkSpec};

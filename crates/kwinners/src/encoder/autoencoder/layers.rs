@@ -119,7 +119,7 @@ impl Layers {
             let first = part("first", length)?;
             let second =
                 part("second", if settings.optimiser == OptimiserKind::Adam { length } else { 0 })?;
-            Ok(Parameter { values, first, second })
+            Ok(Parameter { values, first, second, peak: Vec::new() })
         };
         let encoder = take("wenc", weights)?;
         let encoder_bias = take("benc", units)?;

@@ -279,6 +279,7 @@ pub(super) fn take_stages(
         values: saved.values.drain(..length).collect(),
         first: saved.first.drain(..length).collect(),
         second: saved.second.drain(..length.min(saved.second.len())).collect(),
+        peak: Vec::new(),
     };
     let (mut rows, mut columns) =
         (take_floats("rows", units, state)?, take_floats("columns", units, state)?);
@@ -311,6 +312,7 @@ pub(super) fn take_parameter(
         values: take_floats(names[0], count, state)?,
         first: take_floats(names[1], count, state)?,
         second: take_floats(names[2], squares, state)?,
+        peak: Vec::new(),
     };
     match parameter.second.iter().find(|square| **square < 0.0) {
         Some(square) => Err(Error::shape(names[2], "squares", square)),

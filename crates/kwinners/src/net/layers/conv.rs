@@ -1,0 +1,132 @@
+//! Convolutions, forward: dense ones in registers, sparse ones by the winners in each window.
+
+use super::weights::{Learned, draw_kept};
+use super::{Flow, Scratch};
+use crate::kernel::maps::Windows;
+use crate::kernel::{self, vectors::Weighted};
+use crate::net::{FirstValues, MapShape, Optimiser, Signal};
+use crate::rng::Rng;
+
+/// Filters moved place by place over maps, without margin.
+///
+/// `W` is `(kernel, kernel, channels, maps)`. Cost a sample: `places · kernel² · channels · maps`
+/// multiply-adds for dense maps; where the input is listed, `active inputs · kernel² · maps` at most, and
+/// backward as many.
+#[derive(Clone, Debug)]
+pub(crate) struct Convolve {
+    pub(crate) input: MapShape,
+    pub(crate) windows: Windows,
+    pub(crate) weights: Learned,
+    pub(crate) bias: Learned,
+}
+
+impl Convolve {
+    pub(crate) fn new(
+        input: MapShape,
+        (maps, kernel): (usize, usize),
+        density: f32,
+        (first, optimiser): (FirstValues, &Optimiser),
+        rng: &mut Rng,
+    ) -> Self {
+        let taps = kernel * kernel * input.channels;
+        let values = first.weights((taps, maps), taps * maps, density, rng);
+        let bias = first.bias(taps, maps, density, rng);
+        let mut weights = Learned::new(values, optimiser);
+        if density < 1.0 {
+            weights.keep(draw_kept(taps, maps, density, rng));
+        }
+        let windows = Windows {
+            height: input.height + 1 - kernel,
+            width: input.width + 1 - kernel,
+            input_width: input.width,
+            channels: input.channels,
+            kernel,
+            outputs: maps,
+        };
+        Self { input, windows, weights, bias: Learned::new(bias, optimiser) }
+    }
+
+    pub(crate) fn output_shape(&self) -> MapShape {
+        let Windows { height, width, outputs, .. } = self.windows;
+        MapShape { height, width, channels: outputs }
+    }
+
+    /// Weights of one filter.
+    pub(super) fn taps(&self) -> usize {
+        self.windows.kernel * self.windows.kernel * self.windows.channels
+    }
+
+    pub(crate) fn kept_weights(&self) -> usize {
+        self.weights.values().iter().filter(|weight| **weight != 0.0).count()
+    }
+
+    pub(crate) fn forward(&self, input: &Signal, output: &mut Signal, scratch: &mut Scratch) {
+        let samples = input.len();
+        output.resize(samples, self.output_shape().size());
+        for sample in 0..samples {
+            let (values, out) = (input.sample(sample), output.sample_mut(sample));
+            match input.active_of(sample) {
+                None => {
+                    let (weights, bias) = (self.weights.values(), self.bias.values());
+                    (kernel::table().convolve)(&self.windows, values, weights, bias, out);
+                }
+                Some(active) => self.forward_listed(values, active, out, scratch),
+            }
+        }
+    }
+
+    /// Every window lists its winners: those of one row of it lie side by side.
+    fn forward_listed(
+        &self,
+        values: &[f32],
+        active: &[u32],
+        out: &mut [f32],
+        scratch: &mut Scratch,
+    ) {
+        let Windows { width, input_width, channels, kernel, outputs, .. } = self.windows;
+        cell_starts(&self.input, active, &mut scratch.ends);
+        let row_length = kernel * channels;
+        for (place, out) in out.chunks_exact_mut(outputs).enumerate() {
+            let first = place / width * input_width + place % width;
+            scratch.parts.clear();
+            for row in 0..kernel {
+                let cell = first + row * input_width;
+                let (start, end) = (scratch.ends[cell], scratch.ends[cell + kernel]);
+                // What has to be added to a place of the input to make it a row of the weights.
+                let shift = (row * row_length).wrapping_sub(cell * channels) as u32;
+                scratch.parts.extend(active[start as usize..end as usize].iter().map(|&place| {
+                    Weighted { row: place.wrapping_add(shift), factor: values[place as usize] }
+                }));
+            }
+            out.copy_from_slice(self.bias.values());
+            (kernel::table().add_weighted_rows)(self.weights.values(), &scratch.parts, out);
+        }
+    }
+
+    pub(crate) fn backward(
+        &self,
+        flow: Flow<'_>,
+        input_slopes: &mut Signal,
+        scratch: &mut Scratch,
+    ) {
+        match (&flow.input.active, &flow.slopes.active) {
+            (Some(_), _) => self.backward_to_listed(flow, input_slopes, scratch),
+            (None, Some(_)) => self.backward_of_listed(flow, input_slopes),
+            (None, None) => self.backward_dense(flow, input_slopes, scratch),
+        }
+    }
+}
+
+/// Where the active places of each cell of a map begin in their list, and where the last end.
+pub(super) fn cell_starts(shape: &MapShape, active: &[u32], starts: &mut Vec<u32>) {
+    starts.clear();
+    starts.push(0);
+    let (mut at, channels) = (0, shape.channels as u32);
+    for cell in 1..=shape.places() as u32 {
+        let end = cell * channels;
+        while at < active.len() && active[at] < end {
+            at += 1;
+        }
+        starts.push(at as u32);
+    }
+}

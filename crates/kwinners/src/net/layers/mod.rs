@@ -1,0 +1,162 @@
+//! The layers of a network at work: forward, backward, and what they learn.
+
+mod batch_norm;
+mod conv;
+mod conv_slopes;
+mod elementwise;
+mod k_winners;
+mod linear;
+mod pool;
+mod weights;
+
+pub(crate) use batch_norm::BatchNorm;
+pub(crate) use conv::Convolve;
+pub(crate) use elementwise::{Activation, Dropout, Pad};
+pub(crate) use k_winners::{KWinnersLayer, SoftKWinners};
+pub(crate) use linear::Linear;
+pub(crate) use pool::MaxPool;
+pub(crate) use weights::{Learned, Move};
+
+use super::Signal;
+use crate::kernel::SelectScratch;
+use crate::kernel::maps::RowPair;
+use crate::kernel::vectors::Weighted;
+
+/// What a pass through a network is for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pass {
+    /// Learning: the winners of learning, batch statistics, dropout.
+    pub(crate) training: bool,
+    /// A number that differs from step to step, from which all that is random in a step comes.
+    pub(crate) key: u32,
+    /// Number of the block's first sample in its batch.
+    pub(crate) first: usize,
+}
+
+impl Pass {
+    /// A pass of a trained network.
+    pub(crate) const INFERENCE: Self = Self { training: false, key: 0, first: 0 };
+}
+
+/// What one layer got and gave for a block of samples, and the slopes of the loss by what it gave.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Flow<'a> {
+    pub(crate) input: &'a Signal,
+    pub(crate) output: &'a Signal,
+    pub(crate) slopes: &'a Signal,
+}
+
+/// Buffers of a block that passes through a network.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    pub(crate) parts: Vec<Weighted>,
+    pub(crate) pairs: Vec<RowPair>,
+    pub(crate) ends: Vec<u32>,
+    pub(crate) values: Vec<f32>,
+    pub(crate) places: Vec<u32>,
+    pub(crate) select: SelectScratch,
+}
+
+impl Clone for Scratch {
+    /// Buffers hold nothing worth a copy.
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+/// A layer with all that it has learned.
+#[derive(Clone, Debug)]
+pub(crate) enum Layer {
+    Convolve(Convolve),
+    Pad(Pad),
+    MaxPool(MaxPool),
+    BatchNorm(BatchNorm),
+    Activation(Activation),
+    Dropout(Dropout),
+    KWinners(KWinnersLayer),
+    SoftKWinners(SoftKWinners),
+    Linear(Linear),
+}
+
+impl Layer {
+    /// Makes `output` of `input`.
+    pub(crate) fn forward(
+        &self,
+        input: &Signal,
+        output: &mut Signal,
+        pass: &Pass,
+        scratch: &mut Scratch,
+    ) {
+        match self {
+            Self::Convolve(layer) => layer.forward(input, output, scratch),
+            Self::Pad(layer) => layer.forward(input, output),
+            Self::MaxPool(layer) => layer.forward(input, output, scratch),
+            Self::BatchNorm(layer) => layer.forward(input, output, pass),
+            Self::Activation(layer) => layer.forward(input, output),
+            Self::Dropout(layer) => layer.forward(input, output, pass),
+            Self::KWinners(layer) => layer.forward(input, output, pass, scratch),
+            Self::SoftKWinners(layer) => layer.forward(input, output, scratch),
+            Self::Linear(layer) => layer.forward(input, output, scratch),
+        }
+    }
+
+    /// Makes the slopes by the layer's input; only where the input is listed, if it is.
+    pub(crate) fn backward(
+        &self,
+        flow: Flow<'_>,
+        input_slopes: &mut Signal,
+        pass: &Pass,
+        scratch: &mut Scratch,
+    ) {
+        match self {
+            Self::Convolve(layer) => layer.backward(flow, input_slopes, scratch),
+            Self::Pad(layer) => layer.backward(flow, input_slopes),
+            Self::MaxPool(layer) => layer.backward(flow, input_slopes, scratch),
+            Self::BatchNorm(layer) => layer.backward(flow, input_slopes, pass),
+            Self::Activation(layer) => layer.backward(flow, input_slopes),
+            Self::Dropout(layer) => layer.backward(flow, input_slopes, pass),
+            Self::KWinners(layer) => layer.backward(flow, input_slopes),
+            Self::SoftKWinners(layer) => layer.backward(flow, input_slopes, scratch),
+            Self::Linear(layer) => layer.backward(flow, input_slopes, scratch),
+        }
+    }
+
+    /// Adds up the gradient of a whole batch, block after block.
+    pub(crate) fn gather(&mut self, flows: &[Flow<'_>]) {
+        match self {
+            Self::Convolve(layer) => layer.gather(flows),
+            Self::Linear(layer) => layer.gather(flows),
+            Self::BatchNorm(layer) => layer.gather(flows),
+            _ => {}
+        }
+    }
+
+    /// Takes note of what a batch was like: duty cycles, running means. Of the flows only input and
+    /// output count.
+    pub(crate) fn observe(&mut self, flows: &[Flow<'_>]) {
+        match self {
+            Self::KWinners(layer) => layer.observe(flows),
+            Self::BatchNorm(layer) => layer.observe(),
+            _ => {}
+        }
+    }
+
+    /// What the optimiser moves.
+    pub(crate) fn learned(&mut self) -> Vec<&mut Learned> {
+        match self {
+            Self::Convolve(layer) => vec![&mut layer.weights, &mut layer.bias],
+            Self::Linear(layer) => vec![&mut layer.weights, &mut layer.bias],
+            Self::BatchNorm(layer) => layer.learned(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Weights that are not zero.
+    pub(crate) fn kept_weights(&self) -> usize {
+        match self {
+            Self::Convolve(layer) => layer.kept_weights(),
+            Self::Linear(layer) => layer.kept_weights(),
+            _ => 0,
+        }
+    }
+}

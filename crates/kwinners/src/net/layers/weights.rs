@@ -1,0 +1,81 @@
+//! Values that a layer learns, with their gradient and what holds some of them at zero.
+
+use crate::kernel::maps::SparsePattern;
+use crate::net::{Optimiser, Parameter};
+use crate::rng::Rng;
+
+/// Learned values with the gradient of the batch at hand.
+#[derive(Clone, Debug)]
+pub(crate) struct Learned {
+    pub(crate) parameter: Parameter,
+    pub(crate) gradient: Vec<f32>,
+    /// Which values may differ from zero, one a value; all of them if it is empty.
+    pub(crate) kept: Vec<bool>,
+}
+
+/// One step of the optimiser: how, how far, against which pull towards zero.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Move {
+    pub(crate) optimiser: Optimiser,
+    pub(crate) rate: f32,
+    /// Counts from 1.
+    pub(crate) step: u64,
+    /// `decay · w` is added to the slope of `w`.
+    pub(crate) decay: f32,
+}
+
+impl Learned {
+    pub(crate) fn new(values: Vec<f32>, optimiser: &Optimiser) -> Self {
+        let gradient = vec![0.0; values.len()];
+        Self { parameter: Parameter::new(values, optimiser), gradient, kept: Vec::new() }
+    }
+
+    pub(crate) fn values(&self) -> &[f32] {
+        &self.parameter.values
+    }
+
+    /// Holds all values at zero that are not `kept`, one a value.
+    pub(crate) fn keep(&mut self, kept: Vec<bool>) {
+        assert_eq!(kept.len(), self.values().len(), "one answer a value");
+        self.kept = kept;
+        self.rezero();
+    }
+
+    /// Follows the gradient, which is zero afterwards.
+    pub(crate) fn step(&mut self, how: &Move) {
+        if how.decay > 0.0 {
+            for (slope, value) in self.gradient.iter_mut().zip(&self.parameter.values) {
+                *slope += how.decay * value;
+            }
+        }
+        self.parameter.step(&how.optimiser, how.rate, how.step, &self.gradient);
+        self.rezero();
+        self.gradient.fill(0.0);
+    }
+
+    /// Sets what is not kept to zero. Its velocity goes on, as in the published programs.
+    fn rezero(&mut self) {
+        for (value, kept) in self.parameter.values.iter_mut().zip(&self.kept) {
+            *value = if *kept { *value } else { 0.0 };
+        }
+    }
+}
+
+/// Which of `inputs` weights each of `units` units keeps, `(inputs, units)`: all but
+/// `round((1 - density) · inputs)`, drawn without replacement.
+pub(crate) fn draw_kept(inputs: usize, units: usize, density: f32, rng: &mut Rng) -> Vec<bool> {
+    let zeros = ((1.0 - f64::from(density)) * inputs as f64).round() as usize;
+    let mut kept = vec![true; inputs * units];
+    for unit in 0..units {
+        for input in rng.distinct(zeros, inputs) {
+            kept[input as usize * units + unit] = false;
+        }
+    }
+    kept
+}
+
+/// The values of `(inputs, units)` that `pattern` keeps.
+pub(crate) fn compact(pattern: &SparsePattern, values: &[f32]) -> Vec<f32> {
+    let rows = values.chunks_exact(pattern.width()).enumerate();
+    rows.flat_map(|(row, values)| pattern.columns_of(row).map(move |unit| values[unit])).collect()
+}

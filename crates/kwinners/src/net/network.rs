@@ -1,0 +1,343 @@
+//! A network at work: blocks of a batch pass all layers on their own, and meet where a layer needs the
+//! whole batch and where gradients are added up.
+
+use rayon::prelude::*;
+
+use super::layers::{
+    Activation, BatchNorm, Convolve, Dropout, Flow, KWinnersLayer, Layer, Linear, MaxPool, Move,
+    Pad, Pass, Scratch, SoftKWinners,
+};
+use super::loss::softmax_slope;
+use super::{FirstValues, LayerSpec, Loss, MapShape, NetworkSpec, Optimiser, Signal};
+use crate::error::Result;
+use crate::kernel::vectors::hash;
+use crate::rng::Rng;
+
+/// Most samples of a block, and blocks of a small batch; fixed, so that results don't depend on
+/// threads.
+const SAMPLES_A_BLOCK: usize = 16;
+const FEWEST_BLOCKS: usize = 4;
+
+/// What a new network is made with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Build {
+    pub(crate) first: FirstValues,
+    pub(crate) optimiser: Optimiser,
+    /// Boost strength and period of the duty cycles.
+    pub(crate) boost: f32,
+    pub(crate) period: u64,
+    pub(crate) seed: u64,
+}
+
+/// What the last layer's values are to be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Target {
+    /// `-ln softmax(scores)[label]`, the labels smoothed by this share.
+    Softmax { smooth: f32 },
+    /// A loss against 1 for the label and 0 for all other classes.
+    OneHot(Loss),
+}
+
+/// What a step came to, summed over its samples.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Outcome {
+    pub(crate) loss: f64,
+    pub(crate) correct: usize,
+}
+
+/// A network: layers, and the shape of a sample before each and after the last.
+#[derive(Clone, Debug)]
+pub(crate) struct Network {
+    pub(crate) layers: Vec<Layer>,
+    pub(crate) shapes: Vec<MapShape>,
+}
+
+/// One block of a batch on its way: what is before each layer and after the last, and the slopes there.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Trace {
+    pub(crate) signals: Vec<Signal>,
+    pub(crate) slopes: Vec<Signal>,
+    /// Number of the first sample in the batch.
+    first: usize,
+    pub(crate) scratch: Scratch,
+}
+
+impl Network {
+    /// The network of `spec` for inputs of `input`, its first weights drawn.
+    pub(crate) fn new(spec: &NetworkSpec, input: MapShape, build: &Build) -> Result<Self> {
+        let shapes = spec.shapes(input)?;
+        let mut layers = Vec::new();
+        for (number, (layer, shape)) in spec.layers().iter().zip(&shapes).enumerate() {
+            let mut rng = Rng::of_stream(build.seed, LAYER_STREAMS + number as u64);
+            layers.push(make_layer(
+                layer,
+                (*shape, shapes[number + 1]),
+                build,
+                (number, &mut rng),
+            )?);
+        }
+        Ok(Self { layers, shapes })
+    }
+
+    /// The shape of the last layer's values.
+    pub(crate) fn output(&self) -> MapShape {
+        *self.shapes.last().expect("the input's shape at least")
+    }
+
+    /// Takes a block of a trained network from its input to layer `until`, not included.
+    pub(crate) fn infer(&self, trace: &mut Trace, until: usize) {
+        trace.forward(&self.layers, 0..until, &Pass::INFERENCE);
+    }
+
+    /// One step of learning from a batch whose traces hold their inputs: forward, loss, backward, move.
+    pub(crate) fn learn(
+        &mut self,
+        traces: &mut [Trace],
+        (labels, target): (&[u32], Target),
+        how: &Move,
+        key: u32,
+    ) -> Outcome {
+        self.prepare(key);
+        self.forward(traces, key);
+        let outcome = self.set_slopes(traces, labels, target);
+        self.backward(traces, key);
+        self.gather(traces);
+        for layer in &mut self.layers {
+            layer.learned().into_iter().for_each(|learned| learned.step(how));
+        }
+        outcome
+    }
+
+    /// Draws the weights that take part in the step.
+    pub(crate) fn prepare(&mut self, key: u32) {
+        for (number, layer) in self.layers.iter_mut().enumerate() {
+            if let Layer::Linear(linear) = layer {
+                linear.thin(hash(number as u32, key));
+            }
+        }
+    }
+
+    /// Forward while learning; duty cycles and running averages take note.
+    pub(crate) fn forward(&mut self, traces: &mut [Trace], key: u32) {
+        for segment in self.segments() {
+            if let Layer::BatchNorm(layer) = &mut self.layers[segment.start] {
+                let inputs: Vec<&Signal> =
+                    traces.iter().map(|trace| &trace.signals[segment.start]).collect();
+                layer.measure(&inputs);
+            }
+            let layers = &self.layers;
+            traces.par_iter_mut().for_each(|trace| {
+                let pass = Pass { training: true, key, first: trace.first };
+                trace.forward(layers, segment.clone(), &pass);
+            });
+        }
+        for number in 0..self.layers.len() {
+            let flows: Vec<Flow<'_>> = traces.iter().map(|trace| trace.seen(number)).collect();
+            self.layers[number].observe(&flows);
+        }
+    }
+
+    /// Sets the slopes of the loss after the last layer, for a mean over the batch.
+    pub(crate) fn set_slopes(
+        &self,
+        traces: &mut [Trace],
+        labels: &[u32],
+        target: Target,
+    ) -> Outcome {
+        let (last, samples) = (self.layers.len(), labels.len());
+        let outcomes: Vec<Outcome> = traces
+            .par_iter_mut()
+            .map(|trace| {
+                let labels = &labels[trace.first..][..trace.len()];
+                trace.set_slopes(last, labels, target, samples)
+            })
+            .collect();
+        outcomes.iter().fold(Outcome::default(), |sum, one| Outcome {
+            loss: sum.loss + one.loss,
+            correct: sum.correct + one.correct,
+        })
+    }
+
+    /// Backward while learning, from the slopes after the last layer to those before the second.
+    pub(crate) fn backward(&mut self, traces: &mut [Trace], key: u32) {
+        for segment in self.segments().into_iter().rev() {
+            let layers = &self.layers;
+            let down_to = segment.start.max(1);
+            // The first of a segment may need the slopes of the whole batch.
+            let rest = if segment.start > 0 { segment.start + 1 } else { 1 };
+            traces.par_iter_mut().for_each(|trace| {
+                let pass = Pass { training: true, key, first: trace.first };
+                trace.backward(layers, rest..segment.end, &pass);
+            });
+            if let Layer::BatchNorm(layer) = &mut self.layers[segment.start] {
+                let flows: Vec<Flow<'_>> =
+                    traces.iter().map(|trace| trace.flow(segment.start)).collect();
+                layer.measure_slopes(&flows);
+            }
+            let layers = &self.layers;
+            traces.par_iter_mut().for_each(|trace| {
+                let pass = Pass { training: true, key, first: trace.first };
+                trace.backward(layers, down_to..rest, &pass);
+            });
+        }
+    }
+
+    /// Adds up the gradients of all layers.
+    pub(crate) fn gather(&mut self, traces: &[Trace]) {
+        for (number, layer) in self.layers.iter_mut().enumerate() {
+            let flows: Vec<Flow<'_>> = traces.iter().map(|trace| trace.flow(number)).collect();
+            layer.gather(&flows);
+        }
+    }
+
+    /// Slopes of a trained network's loss by its inputs: they stand before layer 0 afterwards.
+    pub(crate) fn input_slopes(&self, trace: &mut Trace, labels: &[u32], target: Target) {
+        let last = self.layers.len();
+        trace.forward(&self.layers, 0..last, &Pass::INFERENCE);
+        trace.set_slopes(last, labels, target, 1);
+        trace.backward(&self.layers, 0..last, &Pass::INFERENCE);
+    }
+
+    /// Runs of layers that a block can pass without the others: each but the first begins with batch
+    /// normalisation.
+    fn segments(&self) -> Vec<std::ops::Range<usize>> {
+        let mut starts = vec![0];
+        let is_norm = |number: &usize| matches!(self.layers[*number], Layer::BatchNorm(_));
+        starts.extend((1..self.layers.len()).filter(is_norm));
+        let ends = starts.iter().copied().skip(1).chain([self.layers.len()]);
+        starts.iter().zip(ends).map(|(&start, end)| start..end).collect()
+    }
+}
+
+/// Streams of the seed for the first weights of layer 0 and on; the order of samples has the lower ones.
+const LAYER_STREAMS: u64 = 1 << 40;
+
+fn make_layer(
+    spec: &LayerSpec,
+    (input, output): (MapShape, MapShape),
+    build: &Build,
+    (number, rng): (usize, &mut Rng),
+) -> Result<Layer> {
+    Ok(match *spec {
+        LayerSpec::Convolution { maps, kernel, density } => {
+            let first = (build.first, &build.optimiser);
+            Layer::Convolve(Convolve::new(input, (maps, kernel), density, first, rng))
+        }
+        LayerSpec::Pad { margin } => Layer::Pad(Pad::new(input, margin)),
+        LayerSpec::MaxPool { size } => Layer::MaxPool(MaxPool::new(input, output, size)),
+        LayerSpec::BatchNorm { affine } => {
+            Layer::BatchNorm(BatchNorm::new(input.channels, affine, &build.optimiser))
+        }
+        LayerSpec::Relu => Layer::Activation(Activation::Relu),
+        LayerSpec::Tanh => Layer::Activation(Activation::Tanh),
+        LayerSpec::Dropout { rate } => Layer::Dropout(Dropout { rate, number: number as u32 }),
+        LayerSpec::KWinners(spec) => {
+            Layer::KWinners(KWinnersLayer::new(input, spec, (build.boost, build.period))?)
+        }
+        LayerSpec::SoftKWinners { winners, hardness } => {
+            Layer::SoftKWinners(SoftKWinners { winners, hardness })
+        }
+        LayerSpec::Linear { units, density, drop_connect } => {
+            let sizes = (input.size(), units);
+            let mut layer = Linear::new(sizes, density, build.first, &build.optimiser, rng);
+            layer.drop_connect = drop_connect;
+            Layer::Linear(layer)
+        }
+    })
+}
+
+/// Cuts a batch into blocks by its length alone: `traces` become as many, with their inputs to be
+/// filled in; returns the samples of each.
+pub(crate) fn cut(traces: &mut Vec<Trace>, samples: usize) -> usize {
+    let block = samples.div_ceil(FEWEST_BLOCKS).clamp(1, SAMPLES_A_BLOCK);
+    traces.resize_with(samples.div_ceil(block), Trace::default);
+    traces.iter_mut().enumerate().for_each(|(number, trace)| trace.first = number * block);
+    block
+}
+
+impl Trace {
+    /// Samples of the block.
+    pub(crate) fn len(&self) -> usize {
+        self.signals.first().map_or(0, Signal::len)
+    }
+
+    /// Room for `samples` inputs of `size`, to be filled in.
+    pub(crate) fn input(&mut self, samples: usize, size: usize) -> &mut Signal {
+        if self.signals.is_empty() {
+            self.signals.push(Signal::default());
+        }
+        self.signals[0].resize(samples, size);
+        &mut self.signals[0]
+    }
+
+    fn forward(&mut self, layers: &[Layer], range: std::ops::Range<usize>, pass: &Pass) {
+        self.signals.resize_with(layers.len() + 1, Signal::default);
+        for number in range {
+            let (before, after) = self.signals.split_at_mut(number + 1);
+            layers[number].forward(&before[number], &mut after[0], pass, &mut self.scratch);
+        }
+    }
+
+    /// Makes the slopes before each layer of `range` from those after it, last first.
+    fn backward(&mut self, layers: &[Layer], range: std::ops::Range<usize>, pass: &Pass) {
+        for number in range.rev() {
+            let (before, after) = self.slopes.split_at_mut(number + 1);
+            let flow = Flow {
+                input: &self.signals[number],
+                output: &self.signals[number + 1],
+                slopes: &after[0],
+            };
+            layers[number].backward(flow, &mut before[number], pass, &mut self.scratch);
+        }
+    }
+
+    /// What layer `number` got and gave.
+    fn flow(&self, number: usize) -> Flow<'_> {
+        Flow {
+            input: &self.signals[number],
+            output: &self.signals[number + 1],
+            slopes: &self.slopes[number + 1],
+        }
+    }
+
+    /// [`Trace::flow`] before there are slopes.
+    fn seen(&self, number: usize) -> Flow<'_> {
+        let output = &self.signals[number + 1];
+        Flow { input: &self.signals[number], output, slopes: output }
+    }
+
+    fn set_slopes(
+        &mut self,
+        last: usize,
+        labels: &[u32],
+        target: Target,
+        samples: usize,
+    ) -> Outcome {
+        self.slopes.resize_with(last + 1, Signal::default);
+        let scores = &self.signals[last];
+        let slopes = &mut self.slopes[last];
+        slopes.resize(scores.len(), scores.size);
+        slopes.values.copy_from_slice(&scores.values);
+        let mut outcome = Outcome::default();
+        let mut wanted = vec![0.0; scores.size];
+        for (slopes, &label) in slopes.values.chunks_exact_mut(scores.size).zip(labels) {
+            outcome.correct += usize::from(best(slopes) == label as usize);
+            outcome.loss += match target {
+                Target::Softmax { smooth } => {
+                    softmax_slope(slopes, label as usize, smooth, 1.0 / samples as f32)
+                }
+                Target::OneHot(loss) => {
+                    wanted.fill(0.0);
+                    wanted[label as usize] = 1.0;
+                    loss.slope(&wanted, slopes, samples)
+                }
+            };
+        }
+        outcome
+    }
+}
+
+/// The class of the largest score; the lowest of equal ones.
+pub(crate) fn best(scores: &[f32]) -> usize {
+    (1..scores.len()).fold(0, |best, class| if scores[class] > scores[best] { class } else { best })
+}

@@ -1,0 +1,376 @@
+//! Networks as a user writes them: layers by name, one after another.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::MapShape;
+use crate::error::{Error, Result};
+
+/// Most units or maps of a layer, most places of a side of a kernel: what is above is a slip.
+const MOST_UNITS: usize = 1 << 20;
+const LARGEST_KERNEL: usize = 63;
+/// Most layers of a network.
+const MOST_LAYERS: usize = 1000;
+
+/// One layer of a network.
+///
+/// Its text is a name, its size, and what else differs from the ordinary: `conv 64 5 density=0.45`,
+/// `k-winners 400 inference=600`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum LayerSpec {
+    /// `conv MAPS KERNEL [density=D]`: filters of `KERNEL` by `KERNEL` places, moved place by place, no
+    /// margin; of each filter's weights the share `D` is kept.
+    Convolution {
+        /// Filters, and so maps of the output.
+        maps: usize,
+        /// Places of a side of a filter.
+        kernel: usize,
+        /// Share of each filter's weights that is not held at zero.
+        density: f32,
+    },
+    /// `pad MARGIN`: zeros around every map.
+    Pad {
+        /// Places on each side.
+        margin: usize,
+    },
+    /// `pool SIZE`: the largest value of each square; places left over at the edge are dropped.
+    MaxPool {
+        /// Places of a side of a square.
+        size: usize,
+    },
+    /// `batch-norm [affine]`: every map gets mean 0 and variance 1 over the batch, or as a running average has
+    /// them; `affine` learns a factor and a term for each map.
+    ///
+    /// Source: Ioffe and Szegedy, "Batch normalization", 2015, algorithms 1 and 2.
+    BatchNorm {
+        /// Whether a factor and a term are learned.
+        affine: bool,
+    },
+    /// `relu`: `max(x, 0)`.
+    Relu,
+    /// `tanh`.
+    Tanh,
+    /// `dropout RATE`: while learning, values become 0 with this probability and the others are divided by
+    /// its complement.
+    Dropout {
+        /// Probability of a value to be dropped.
+        rate: f32,
+    },
+    /// `k-winners K [inference=K] [local] [relu] [ties] [straight]`: see [`KWinnersSpec`].
+    KWinners(KWinnersSpec),
+    /// `soft-k-winners K [hardness=H]`: `x / (1 + e^(-H (x - t)))` with `t` half way between the `K`-th and
+    /// the next value, a soft step that hardens with `H`.
+    SoftKWinners {
+        /// Units above the threshold.
+        winners: usize,
+        /// Steepness of the step.
+        hardness: f32,
+    },
+    /// `linear UNITS [density=D] [drop-connect=P]`: every unit sees all inputs, or the share `D` of them, drawn once
+    /// and for ever; with `P`, weights are left out at random while learning.
+    Linear {
+        /// Units.
+        units: usize,
+        /// Share of each unit's weights that is not held at zero.
+        density: f32,
+        /// Probability of a weight to be left out of a step.
+        drop_connect: f32,
+    },
+}
+
+/// The settings of a k-winners layer. With `K` of all its units or more the layer is a `relu`.
+///
+/// Source: Ahmad and Scheinkman, "How Can We Be So Dense?", 2019, section 2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KWinnersSpec {
+    /// Winners while learning; of all maps together, or of each place if `local`.
+    pub winners: usize,
+    /// Winners of a trained network.
+    pub inference: usize,
+    /// Whether maps compete at every place for themselves, not all places together.
+    pub local: bool,
+    /// Whether winners below zero give zero.
+    pub relu: bool,
+    /// Whether all values that equal the last winner's win too.
+    pub ties: bool,
+    /// Whether the gradient passes losers as if they had won.
+    pub straight: bool,
+}
+
+impl KWinnersSpec {
+    /// `winners` at all times, globally.
+    pub fn new(winners: usize) -> Self {
+        let (local, relu, ties, straight) = (false, false, false, false);
+        Self { winners, inference: winners, local, relu, ties, straight }
+    }
+}
+
+/// A network as a list of layers; as text, layers are joined by commas.
+///
+/// ```
+/// use kwinners::net::NetworkSpec;
+/// let spec: NetworkSpec = "conv 30 5, pool 2, k-winners 400, linear 150 density=0.3, k-winners 50".parse()?;
+/// assert_eq!(spec.layers().len(), 5);
+/// assert_eq!(spec.to_string().parse::<NetworkSpec>()?, spec);
+/// # Ok::<(), kwinners::Error>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NetworkSpec(Vec<LayerSpec>);
+
+impl NetworkSpec {
+    /// A network of `layers`, first to last.
+    pub fn new(layers: impl Into<Vec<LayerSpec>>) -> Self {
+        Self(layers.into())
+    }
+
+    /// The layers, first to last.
+    pub fn layers(&self) -> &[LayerSpec] {
+        &self.0
+    }
+
+    /// The shape of a sample before each layer and after the last.
+    pub(crate) fn shapes(&self, input: MapShape) -> Result<Vec<MapShape>> {
+        let mut shapes = vec![input];
+        for (number, layer) in self.0.iter().enumerate() {
+            let shape = layer.shape_after(shapes[number]).map_err(|reason| {
+                let MapShape { height, width, channels } = shapes[number];
+                let given = format!("{height}x{width} places of {channels}");
+                let text = format!("layer {} (`{layer}`) gets {given}", number + 1);
+                Error::setting("layers", reason, text)
+            })?;
+            shapes.push(shape);
+        }
+        Ok(shapes)
+    }
+}
+
+impl LayerSpec {
+    /// The shape that the layer makes of `shape`, or what it expected.
+    fn shape_after(&self, shape: MapShape) -> Result<MapShape, String> {
+        let MapShape { height, width, channels } = shape;
+        let side = height.min(width);
+        match *self {
+            Self::Convolution { kernel, .. } if kernel > side => {
+                Err(format!("maps of at least {kernel}x{kernel}"))
+            }
+            Self::Convolution { maps, kernel, .. } => {
+                let (height, width) = (height + 1 - kernel, width + 1 - kernel);
+                Ok(MapShape { height, width, channels: maps })
+            }
+            Self::Pad { margin } => {
+                let (height, width) = (height + 2 * margin, width + 2 * margin);
+                Ok(MapShape { height, width, channels })
+            }
+            Self::MaxPool { size } if size > side => Err(format!("maps of at least {size}x{size}")),
+            Self::MaxPool { size } => {
+                Ok(MapShape { height: height / size, width: width / size, channels })
+            }
+            Self::SoftKWinners { winners, .. } if winners >= shape.size() => {
+                Err(format!("more than {winners} units"))
+            }
+            Self::Linear { units, .. } => Ok(MapShape::flat(units)),
+            _ => Ok(shape),
+        }
+    }
+}
+
+impl fmt::Display for LayerSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut words = Vec::new();
+        match self {
+            Self::Convolution { maps, kernel, density } => {
+                words.push(format!("conv {maps} {kernel}"));
+                words.extend((*density < 1.0).then(|| format!("density={density}")));
+            }
+            Self::Pad { margin } => words.push(format!("pad {margin}")),
+            Self::MaxPool { size } => words.push(format!("pool {size}")),
+            Self::BatchNorm { affine } => {
+                words.push("batch-norm".to_owned());
+                words.extend(affine.then(|| "affine".to_owned()));
+            }
+            Self::Relu => words.push("relu".to_owned()),
+            Self::Tanh => words.push("tanh".to_owned()),
+            Self::Dropout { rate } => words.push(format!("dropout {rate}")),
+            Self::KWinners(spec) => {
+                words.push(format!("k-winners {}", spec.winners));
+                let other = spec.inference != spec.winners;
+                words.extend(other.then(|| format!("inference={}", spec.inference)));
+                let flags = [
+                    (spec.local, "local"),
+                    (spec.relu, "relu"),
+                    (spec.ties, "ties"),
+                    (spec.straight, "straight"),
+                ];
+                words.extend(flags.iter().filter(|flag| flag.0).map(|flag| flag.1.to_owned()));
+            }
+            Self::SoftKWinners { winners, hardness } => {
+                words.push(format!("soft-k-winners {winners} hardness={hardness}"));
+            }
+            Self::Linear { units, density, drop_connect } => {
+                words.push(format!("linear {units}"));
+                words.extend((*density < 1.0).then(|| format!("density={density}")));
+                words.extend((*drop_connect > 0.0).then(|| format!("drop-connect={drop_connect}")));
+            }
+        }
+        f.write_str(&words.join(" "))
+    }
+}
+
+impl fmt::Display for NetworkSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let layers: Vec<String> = self.0.iter().map(LayerSpec::to_string).collect();
+        f.write_str(&layers.join(", "))
+    }
+}
+
+impl FromStr for NetworkSpec {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        if text.trim().is_empty() {
+            return Ok(Self::default());
+        }
+        let layers = text.split(',').map(str::parse).collect::<Result<Vec<LayerSpec>>>()?;
+        match layers.len() {
+            0..=MOST_LAYERS => Ok(Self(layers)),
+            len => Err(Error::setting("layers", format!("at most {MOST_LAYERS} layers"), len)),
+        }
+    }
+}
+
+impl FromStr for LayerSpec {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let mut words = Words::new(text);
+        let layer = match words.name.as_str() {
+            "conv" => Self::Convolution {
+                maps: words.size(1..=MOST_UNITS)?,
+                kernel: words.size(1..=LARGEST_KERNEL)?,
+                density: words.share("density", 1.0)?,
+            },
+            "pad" => Self::Pad { margin: words.size(1..=LARGEST_KERNEL)? },
+            "pool" => Self::MaxPool { size: words.size(1..=LARGEST_KERNEL)? },
+            "batch-norm" => Self::BatchNorm { affine: words.flag("affine") },
+            "relu" => Self::Relu,
+            "tanh" => Self::Tanh,
+            "dropout" => Self::Dropout { rate: words.rate()? },
+            "k-winners" => Self::KWinners(k_winners(&mut words)?),
+            "soft-k-winners" => Self::SoftKWinners {
+                winners: words.size(1..=MOST_UNITS)?,
+                hardness: words.number("hardness", 10.0, |h| h > 0.0, "a number above 0")?,
+            },
+            "linear" => Self::Linear {
+                units: words.size(1..=MOST_UNITS)?,
+                density: words.share("density", 1.0)?,
+                drop_connect: {
+                    let below = |p: f32| (0.0..1.0).contains(&p);
+                    words.number("drop-connect", 0.0, below, "0 or more, below 1")?
+                },
+            },
+            name => return Err(Error::unknown_name("layer", name, &NAMES)),
+        };
+        words.finish().map(|()| layer)
+    }
+}
+
+const NAMES: [&str; 10] = [
+    "conv",
+    "pad",
+    "pool",
+    "batch-norm",
+    "relu",
+    "tanh",
+    "dropout",
+    "k-winners",
+    "soft-k-winners",
+    "linear",
+];
+
+fn k_winners(words: &mut Words<'_>) -> Result<KWinnersSpec> {
+    let winners = words.size(1..=MOST_UNITS)?;
+    let inference = words.take("inference").map_or(Ok(winners), |text| {
+        let parsed = text.parse().ok().filter(|k| (1..=MOST_UNITS).contains(k));
+        parsed.ok_or_else(|| words.error("inference= and a whole number", text))
+    })?;
+    Ok(KWinnersSpec {
+        winners,
+        inference,
+        local: words.flag("local"),
+        relu: words.flag("relu"),
+        ties: words.flag("ties"),
+        straight: words.flag("straight"),
+    })
+}
+
+/// The words of one layer, taken one by one.
+struct Words<'a> {
+    text: &'a str,
+    name: String,
+    left: Vec<&'a str>,
+}
+
+impl<'a> Words<'a> {
+    fn new(text: &'a str) -> Self {
+        let mut left: Vec<&str> = text.split_whitespace().collect();
+        let name = if left.is_empty() { String::new() } else { left.remove(0).to_owned() };
+        Self { text: text.trim(), name, left }
+    }
+
+    fn error(&self, expected: impl std::fmt::Display, got: &str) -> Error {
+        let got = if got.is_empty() { "nothing" } else { got };
+        Error::setting("layers", expected, format!("{got} in `{}`", self.text))
+    }
+
+    /// The next word, a whole number.
+    fn size(&mut self, range: std::ops::RangeInclusive<usize>) -> Result<usize> {
+        let word = if self.left.is_empty() { "" } else { self.left.remove(0) };
+        let number = word.parse().ok().filter(|number| range.contains(number));
+        let expected = || format!("a whole number from {} to {}", range.start(), range.end());
+        number.ok_or_else(|| self.error(expected(), word))
+    }
+
+    /// The next word, a probability below 1.
+    fn rate(&mut self) -> Result<f32> {
+        let word = if self.left.is_empty() { "" } else { self.left.remove(0) };
+        let number = word.parse().ok().filter(|number| (0.0..1.0).contains(number));
+        number.ok_or_else(|| self.error("a number from 0, below 1", word))
+    }
+
+    /// The text after `key=`.
+    fn take(&mut self, key: &str) -> Option<&'a str> {
+        let value_of = |word: &&'a str| word.strip_prefix(key)?.strip_prefix('=');
+        let place = self.left.iter().position(|word| value_of(word).is_some())?;
+        value_of(&self.left.remove(place))
+    }
+
+    fn number(
+        &mut self,
+        key: &str,
+        default: f32,
+        valid: impl Fn(f32) -> bool,
+        expected: &str,
+    ) -> Result<f32> {
+        let Some(text) = self.take(key) else { return Ok(default) };
+        let number = text.parse().ok().filter(|number: &f32| number.is_finite() && valid(*number));
+        number.ok_or_else(|| self.error(format!("{key}= and {expected}"), text))
+    }
+
+    /// A share above 0, up to 1.
+    fn share(&mut self, key: &str, default: f32) -> Result<f32> {
+        self.number(key, default, |d| d > 0.0 && d <= 1.0, "a share above 0, at most 1")
+    }
+
+    fn flag(&mut self, name: &str) -> bool {
+        let place = self.left.iter().position(|word| *word == name);
+        place.map(|place| self.left.remove(place)).is_some()
+    }
+
+    fn finish(&self) -> Result<()> {
+        match self.left.first() {
+            None => Ok(()),
+            Some(word) => Err(self.error(format!("nothing more after `{}`", self.name), word)),
+        }
+    }
+}
