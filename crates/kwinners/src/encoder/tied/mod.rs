@@ -19,7 +19,6 @@ use crate::rng::Rng;
 use crate::rows::Rows;
 use crate::sdr::SdrBatch;
 use learn::Workspace;
-pub(super) use learn::deviation;
 
 /// Samples after which the balance has brought every unit into use on all data tried.
 const ENOUGH_SAMPLES: usize = 300_000;
