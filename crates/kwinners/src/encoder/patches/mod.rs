@@ -142,6 +142,7 @@ impl Patches {
                           of three or four dimensions have a shape";
             Error::Unsupported(reason.to_owned())
         })?;
+        image.check(rows.width())?;
         if settings.epochs == 0 {
             settings.epochs = ENOUGH_SAMPLES.div_ceil(rows.len().max(1)).max(FEWEST_EPOCHS);
         }
@@ -169,15 +170,8 @@ impl Patches {
 
     /// The encoder as it was saved.
     pub(crate) fn from_state(settings: PatchesSettings, state: &mut State) -> Result<Self> {
-        let [channels, height, width] =
-            ["channels", "height", "width"].map(|name| state.take::<usize>(name));
-        let image = ImageShape { channels: channels?, height: height?, width: width? };
-        if [image.channels, image.height, image.width]
-            .iter()
-            .any(|side| !(1..=1 << 16).contains(side))
-        {
-            return Err(Error::shape("images", "sides of 1 to 65,536", format!("{image:?}")));
-        }
+        let width = state.take("width")?;
+        let image = state.require_image(width)?;
         let atoms = atoms_of(&settings)?;
         let scales = scales_of(&settings, image, |number, geometry| {
             let suffix = suffix_of(number);
@@ -329,9 +323,8 @@ impl Kind for Patches {
 
     fn state(&self) -> State {
         let mut state = State::default();
-        state.push("channels", self.image.channels);
-        state.push("height", self.image.height);
-        state.push("width", self.image.width);
+        state.push("width", self.input_width());
+        state.push_image(Some(self.image));
         state.push("samples", self.samples);
         state.push("steps", self.steps);
         state.push("epoch_samples", self.epoch_samples);
