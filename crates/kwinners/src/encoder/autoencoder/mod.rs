@@ -26,7 +26,7 @@ pub use weights::{AutoencoderWeights, InputStatistics};
 
 use super::scaling::Scaling;
 use super::{
-    Boosting, Decoder, Encoder, Inputs, Kind, Latents, Learner, ROWS_A_TASK, Schedule, State,
+    Boosting, Decoder, Encoder, Inputs, Kind, Latents, ROWS_A_TASK, Schedule, State, offers,
 };
 use crate::error::{Error, Result};
 use crate::kernel::{SelectScratch, vectors::Weighted};
@@ -402,21 +402,7 @@ impl Latents for Autoencoder {
 }
 
 impl Kind for Autoencoder {
-    fn learner(&mut self) -> Option<&mut dyn Learner> {
-        Some(self)
-    }
-
-    fn decoder(&self) -> Option<&dyn Decoder> {
-        Some(self)
-    }
-
-    fn latents(&self) -> Option<&dyn Latents> {
-        Some(self)
-    }
-
-    fn setting_list(&self) -> Vec<(&'static str, String)> {
-        self.settings.list()
-    }
+    offers!(learner, decoder, latents);
 
     fn schedule(&self) -> Schedule {
         let AutoencoderSettings { epochs, batch, steps, seed, .. } = self.settings;

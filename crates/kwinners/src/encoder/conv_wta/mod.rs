@@ -9,7 +9,7 @@ mod tests;
 use rayon::prelude::*;
 
 use super::scaling::Scaling;
-use super::{Decoder, Encoder, Inputs, Kind, Latents, Learner, ROWS_A_TASK, Schedule, State};
+use super::{Decoder, Encoder, Inputs, Kind, Latents, ROWS_A_TASK, Schedule, State, offers};
 use crate::error::{Error, Result};
 use crate::kernel::SelectScratch;
 use crate::kwta::{Balance, KWinners};
@@ -361,21 +361,7 @@ impl Latents for ConvWta {
 }
 
 impl Kind for ConvWta {
-    fn learner(&mut self) -> Option<&mut dyn Learner> {
-        Some(self)
-    }
-
-    fn decoder(&self) -> Option<&dyn Decoder> {
-        Some(self)
-    }
-
-    fn latents(&self) -> Option<&dyn Latents> {
-        Some(self)
-    }
-
-    fn setting_list(&self) -> Vec<(&'static str, String)> {
-        self.settings.list()
-    }
+    offers!(learner, decoder, latents);
 
     fn schedule(&self) -> Schedule {
         let ConvWtaSettings { epochs, batch, seed, .. } = self.settings;
