@@ -1,5 +1,8 @@
 //! Laws that every kind of encoder obeys: a new kind is one line of `CASES`.
 
+mod common;
+
+use common::{settings, with_threads};
 use kwinners::data::ImageShape;
 use kwinners::encoder::{Inputs, Model};
 use kwinners::file::{self, About, Checkpoint, SavedModel};
@@ -209,26 +212,14 @@ const CASES: &[Case] = &[
 
 const IMAGE: ImageShape = ImageShape { width: 8, height: 8, channels: 1 };
 
-/// Sparse non-negative images of ten kinds, a little like digits.
+/// Images of the shape that the cases are for.
 fn images(len: usize, seed: u64) -> Dataset {
-    let mut rng = Rng::new(seed);
-    let kinds: Vec<Vec<u32>> = (0..10).map(|_| rng.distinct(16, 64)).collect();
-    let mut values = vec![0.0; len * 64];
-    for (number, row) in values.chunks_exact_mut(64).enumerate() {
-        for &pixel in &kinds[number % 10] {
-            row[pixel as usize] = if rng.uniform() < 0.8 { rng.between(0.3, 1.0) } else { 0.0 };
-        }
-    }
-    Dataset::new("images", values, 64).unwrap().with_image(IMAGE).unwrap()
+    common::images(len, 64, seed).with_image(IMAGE).unwrap()
 }
 
 impl Case {
-    fn pairs(&self) -> Vec<(String, String)> {
-        self.settings.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
-    }
-
     fn new_model(&self, data: &Dataset) -> Model {
-        Model::new(self.kind, &self.pairs(), data.inputs()).unwrap()
+        Model::new(self.kind, &settings(self.settings), data.inputs()).unwrap()
     }
 
     fn fitted(&self, data: &Dataset) -> Model {
@@ -258,8 +249,7 @@ fn one_thread_or_three_give_the_same_bytes() {
     let data = images(400, 4);
     for case in CASES {
         let fitted = |threads| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| {
+            with_threads(threads, || {
                 let model = case.fitted(&data);
                 let codes = model.encoder().encode(data.rows()).unwrap();
                 (saved_bytes(model, &data), codes)
@@ -433,7 +423,11 @@ fn images_of_another_size_are_refused() {
         for height in [0, 9, 1 << 61] {
             let image = Some(ImageShape { height, ..IMAGE });
             let inputs = Inputs { rows: data.rows(), image };
-            assert!(Model::new(case.kind, &case.pairs(), inputs).is_err(), "{}", case.kind);
+            assert!(
+                Model::new(case.kind, &settings(case.settings), inputs).is_err(),
+                "{}",
+                case.kind
+            );
         }
     }
     assert!(tested > 0);
