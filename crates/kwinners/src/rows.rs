@@ -124,6 +124,26 @@ pub struct ImageShape {
     pub channels: usize,
 }
 
+/// Longest side of an image that encoders take.
+const LONGEST_SIDE: usize = 1 << 16;
+/// Largest image that encoders take, in values: what is above is a forged file.
+const MOST_VALUES: usize = 1 << 28;
+
+impl ImageShape {
+    /// Refuses shapes that rows of `width` can't have, and sides that no image has.
+    pub(crate) fn check(&self, width: usize) -> Result<()> {
+        let sides = [self.channels, self.height, self.width];
+        let values = sides.into_iter().try_fold(1, usize::checked_mul);
+        let usual = sides.iter().all(|side| (1..=LONGEST_SIDE).contains(side));
+        if values == Some(width) && usual && width <= MOST_VALUES {
+            return Ok(());
+        }
+        let expected = format!("{width} values, sides of 1 to {LONGEST_SIDE}");
+        let [channels, height, width] = sides;
+        Err(Error::shape("image", expected, format!("{width}x{height}, {channels} channels")))
+    }
+}
+
 impl<'a> IntoIterator for &Rows<'a> {
     type Item = &'a [f32];
     type IntoIter = std::slice::ChunksExact<'a, f32>;

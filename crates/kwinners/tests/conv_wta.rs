@@ -1,5 +1,8 @@
 //! The convolutional winner-take-all autoencoder, through the public surface.
 
+mod common;
+
+use common::settings;
 use kwinners::data::ImageShape;
 use kwinners::encoder::{ConvWta, ConvWtaSettings, Encoder, Inputs, Latents, Learner, Model};
 use kwinners::metrics::reconstruction;
@@ -27,10 +30,6 @@ fn strokes(len: usize, channels: usize, seed: u64) -> Dataset {
     }
     let image = ImageShape { width: SIDE, height: SIDE, channels };
     Dataset::new("strokes", values, channels * pixels).unwrap().with_image(image).unwrap()
-}
-
-fn settings(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-    pairs.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
 }
 
 /// The model fitted, and the losses of its steps.

@@ -1,7 +1,10 @@
 //! Laws that every kind of encoder obeys: a new kind is one line of `CASES`.
 
+mod common;
+
+use common::{settings, with_threads};
 use kwinners::data::ImageShape;
-use kwinners::encoder::Model;
+use kwinners::encoder::{Inputs, Model};
 use kwinners::file::{self, About, Checkpoint, SavedModel};
 use kwinners::train::{Control, Position, StopReason, fit};
 use kwinners::{Dataset, Error, Rng, Rows};
@@ -209,24 +212,14 @@ const CASES: &[Case] = &[
 
 const IMAGE: ImageShape = ImageShape { width: 8, height: 8, channels: 1 };
 
-/// Sparse non-negative images of ten kinds, a little like digits.
+/// Images of the shape that the cases are for.
 fn images(len: usize, seed: u64) -> Dataset {
-    let mut rng = Rng::new(seed);
-    let kinds: Vec<Vec<u32>> = (0..10).map(|_| rng.distinct(16, 64)).collect();
-    let mut values = vec![0.0; len * 64];
-    for (number, row) in values.chunks_exact_mut(64).enumerate() {
-        for &pixel in &kinds[number % 10] {
-            row[pixel as usize] = if rng.uniform() < 0.8 { rng.between(0.3, 1.0) } else { 0.0 };
-        }
-    }
-    Dataset::new("images", values, 64).unwrap().with_image(IMAGE).unwrap()
+    common::images(len, 64, seed).with_image(IMAGE).unwrap()
 }
 
 impl Case {
     fn new_model(&self, data: &Dataset) -> Model {
-        let settings: Vec<(String, String)> =
-            self.settings.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
-        Model::new(self.kind, &settings, data.inputs()).unwrap()
+        Model::new(self.kind, &settings(self.settings), data.inputs()).unwrap()
     }
 
     fn fitted(&self, data: &Dataset) -> Model {
@@ -256,8 +249,7 @@ fn one_thread_or_three_give_the_same_bytes() {
     let data = images(400, 4);
     for case in CASES {
         let fitted = |threads| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| {
+            with_threads(threads, || {
                 let model = case.fitted(&data);
                 let codes = model.encoder().encode(data.rows()).unwrap();
                 (saved_bytes(model, &data), codes)
@@ -405,6 +397,42 @@ fn damaged_and_forged_files_do_no_harm() {
     }
 }
 
+/// Images that the inputs can't be are refused, in files and when a model is made.
+#[test]
+fn images_of_another_size_are_refused() {
+    let data = images(60, 7);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("forged.kw");
+    let mut tested = 0;
+    for case in CASES {
+        let whole = saved_bytes(case.fitted(&data), &data);
+        let line = b"image_height = 8\n";
+        if !whole.windows(line.len()).any(|bytes| bytes == line) {
+            continue;
+        }
+        tested += 1;
+        for height in ["0", "9", "2305843009213693952", "-8", "", "8\nimage_width = 8"] {
+            let about = forged(&whole, 0, |bytes| {
+                let text = String::from_utf8(bytes.clone()).unwrap();
+                let other = format!("image_height = {height}\n");
+                *bytes = text.replace("image_height = 8\n", &other).into_bytes();
+            });
+            std::fs::write(&path, about).unwrap();
+            assert!(file::load_model(&path).is_err(), "{}: height {height}", case.kind);
+        }
+        for height in [0, 9, 1 << 61] {
+            let image = Some(ImageShape { height, ..IMAGE });
+            let inputs = Inputs { rows: data.rows(), image };
+            assert!(
+                Model::new(case.kind, &settings(case.settings), inputs).is_err(),
+                "{}",
+                case.kind
+            );
+        }
+    }
+    assert!(tested > 0);
+}
+
 fn harmless(model: &Model, data: &Dataset) -> kwinners::Result<()> {
     let codes = model.encoder().encode(data.rows())?;
     if let Some(decoder) = model.decoder() {
@@ -414,7 +442,7 @@ fn harmless(model: &Model, data: &Dataset) -> kwinners::Result<()> {
 }
 
 /// The file with one section changed and all checksums right; see the container's own doc.
-fn forged(whole: &[u8], section: usize, change: fn(&mut Vec<u8>)) -> Vec<u8> {
+fn forged(whole: &[u8], section: usize, change: impl Fn(&mut Vec<u8>)) -> Vec<u8> {
     let u32_at = |at: usize| u32::from_le_bytes(whole[at..at + 4].try_into().unwrap());
     let u64_at = |at: usize| u64::from_le_bytes(whole[at..at + 8].try_into().unwrap()) as usize;
     let sections = u32_at(12) as usize;

@@ -196,6 +196,20 @@ fn boosting_and_balance_push_the_right_way() {
     assert_eq!(balance.bias().iter().sum::<f32>(), 0.0);
 }
 
+proptest! {
+    /// The spread of a sample is its standard deviation, however many scores there are.
+    #[test]
+    fn the_spread_is_the_standard_deviation(
+        scores in prop::collection::vec(-100.0f32..100.0, 1..100),
+    ) {
+        let count = scores.len() as f64;
+        let mean = scores.iter().map(|&s| f64::from(s)).sum::<f64>() / count;
+        let square = scores.iter().map(|&s| (f64::from(s) - mean).powi(2)).sum::<f64>() / count;
+        let spread = f64::from(Balance::spread_of(&scores));
+        prop_assert!((spread.powi(2) - square).abs() < 0.05, "{} for {}", spread, square.sqrt());
+    }
+}
+
 /// What a seed draws is part of the contract: a change here changes every model of every user.
 #[test]
 fn the_generator_is_value_stable() {

@@ -1,29 +1,15 @@
 //! Laws of encoders and of the fit loop, through the public surface.
 
+mod common;
+
+use common::{images, settings};
+use kwinners::Rows;
 use kwinners::encoder::{
     Boosting, Decoder, Encoder, Learner, Model, Projection, RandomProjection,
     RandomProjectionSettings, Selection, Tied, TiedSettings,
 };
 use kwinners::train::{Control, Position, fit};
-use kwinners::{Dataset, Rng, Rows};
 use proptest::prelude::*;
-
-/// Sparse non-negative images of 10 kinds, a little like digits.
-fn images(len: usize, width: usize, seed: u64) -> Dataset {
-    let mut rng = Rng::new(seed);
-    let kinds: Vec<Vec<u32>> = (0..10).map(|_| rng.distinct(width / 5, width)).collect();
-    let mut values = vec![0.0; len * width];
-    for (number, row) in values.chunks_exact_mut(width).enumerate() {
-        for &pixel in &kinds[number % 10] {
-            row[pixel as usize] = if rng.uniform() < 0.8 { rng.between(0.3, 1.0) } else { 0.0 };
-        }
-    }
-    Dataset::new("images", values, width).unwrap()
-}
-
-fn settings(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-    pairs.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
-}
 
 fn small_tied() -> TiedSettings {
     TiedSettings { units: 50, winners: 5, batch: 40, epochs: 2, ..TiedSettings::default() }

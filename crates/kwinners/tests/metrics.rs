@@ -1,8 +1,11 @@
 //! The evaluation card against laws, brute force and figures worked out by hand.
 
+mod common;
+
 use std::io::Read;
 use std::path::Path;
 
+use common::{Largest, with_threads};
 use kwinners::data::Dataset;
 use kwinners::metrics::{
     Features, LinearSettings, LogisticRegression, NoiseProtocol, accuracy, centroid_accuracy,
@@ -11,10 +14,12 @@ use kwinners::metrics::{
     unit_mutual_information,
 };
 use kwinners::report::{Evidence, ModelInfo, Part, Report, Timing, judge, summarise};
-use kwinners::{Encoder, KWinners, Rng, Rows, SdrBatch};
+use kwinners::{Rng, Rows, SdrBatch};
 
 const UNITS: usize = 300;
 const WINNERS: usize = 8;
+/// The encoder of the toy data.
+const LARGEST: Largest = Largest { units: UNITS, winners: WINNERS };
 
 fn random_codes(len: usize, rng: &mut Rng) -> SdrBatch {
     let mut codes = SdrBatch::new(UNITS).unwrap();
@@ -334,34 +339,13 @@ fn model(seed: u64) -> ModelInfo {
     ModelInfo { kind, input_width: Some(UNITS), units: UNITS, winners: WINNERS, seed: Some(seed) }
 }
 
-/// The encoder of the toy data: the code of a row are its largest values, ties to the first.
-struct Identity;
-
-impl Encoder for Identity {
-    fn input_width(&self) -> usize {
-        UNITS
-    }
-
-    fn units(&self) -> usize {
-        UNITS
-    }
-
-    fn winners(&self) -> usize {
-        WINNERS
-    }
-
-    fn encode_into(&self, rows: Rows<'_>, codes: &mut SdrBatch) -> kwinners::Result<()> {
-        KWinners::new(UNITS, WINNERS)?.winners_of_rows(rows, codes)
-    }
-}
-
 fn toy_report(seed: u64, parts: &[Part], decode: bool) -> Report {
     let (train, train_codes) = data("toy:train", 2_500, 20 + seed);
     let (test, test_codes) = data("toy:test", 1_700, 40 + seed);
     let decoded = vec![0.5; UNITS * test.len()];
     let evidence = Evidence {
         model: model(seed),
-        encoder: Some(&Identity),
+        encoder: Some(&LARGEST),
         latents: None,
         train: &train,
         test: &test,
@@ -376,19 +360,15 @@ fn toy_report(seed: u64, parts: &[Part], decode: bool) -> Report {
 
 #[test]
 fn the_number_of_threads_changes_no_bit_of_the_report() {
-    let with_threads = |threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| toy_report(0, &Part::ALL, true))
-    };
-    let (one, two, three) = (with_threads(1), with_threads(2), with_threads(3));
+    let report = |threads| with_threads(threads, || toy_report(0, &Part::ALL, true));
+    let (one, two, three) = (report(1), report(2), report(3));
     assert_eq!(one, two);
     assert_eq!(one, three);
 
     let fit = |threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let (codes, labels) = noisy_codes(9_000, 5, 6, &mut Rng::new(30));
         let settings = LinearSettings::default();
-        pool.install(|| {
+        with_threads(threads, || {
             LogisticRegression::fit(Features::Codes(&codes), &labels, &settings).unwrap()
         })
     };
@@ -468,7 +448,7 @@ fn without_labels_there_is_no_read_out() {
     (train.labels, test.labels) = (None, None);
     let mut evidence = Evidence {
         model: model(0),
-        encoder: Some(&Identity),
+        encoder: Some(&LARGEST),
         latents: None,
         train: &train,
         test: &test,

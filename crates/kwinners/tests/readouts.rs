@@ -1,5 +1,8 @@
 //! Support vector machines, noise on the inputs and the stability of codes: laws and brute force.
 
+mod common;
+
+use common::{Largest, with_threads};
 use kwinners::data::{DataDirs, Dataset, ImageShape, Spec, load};
 use kwinners::encoder::Inputs;
 use kwinners::metrics::{
@@ -8,31 +11,11 @@ use kwinners::metrics::{
     stability,
 };
 use kwinners::report::{Evidence, ModelInfo, Part, Report, Timing, judge, summarise};
-use kwinners::{Encoder, KWinners, Rng, Rows, SdrBatch};
+use kwinners::{Encoder, Rng, Rows, SdrBatch};
 
 const UNITS: usize = 60;
 const WINNERS: usize = 10;
-
-/// An encoder of as many units as values: the largest values win, ties to the first.
-struct Largest;
-
-impl Encoder for Largest {
-    fn input_width(&self) -> usize {
-        UNITS
-    }
-
-    fn units(&self) -> usize {
-        UNITS
-    }
-
-    fn winners(&self) -> usize {
-        WINNERS
-    }
-
-    fn encode_into(&self, rows: Rows<'_>, codes: &mut SdrBatch) -> kwinners::Result<()> {
-        KWinners::new(UNITS, WINNERS)?.winners_of_rows(rows, codes)
-    }
-}
+const LARGEST: Largest = Largest { units: UNITS, winners: WINNERS };
 
 /// Rows of values from 0 to 1 around the middle of their class, and their labels.
 fn clusters(len: usize, classes: usize, spread: f32, seed: u64) -> (Vec<f32>, Vec<u32>) {
@@ -49,10 +32,6 @@ fn view(values: &[f32], width: usize) -> Rows<'_> {
     Rows::new(values, width).unwrap()
 }
 
-fn with_threads<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
-    rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(work)
-}
-
 #[test]
 fn support_vector_machines_separate_what_is_separable() {
     let (values, labels) = clusters(600, 6, 0.1, 1);
@@ -66,9 +45,9 @@ fn support_vector_machines_separate_what_is_separable() {
     assert!(LinearSvm::fit(rows, &[1], &LinearSettings::default()).is_err());
     assert!(svm.scores(Features::Rows(view(&test, UNITS / 2))).is_err());
 
-    let codes = Largest.encode(view(&values, UNITS)).unwrap();
+    let codes = LARGEST.encode(view(&values, UNITS)).unwrap();
     let svm = fit_linear_svm(Features::Codes(&codes), &labels).unwrap();
-    let codes = Largest.encode(view(&test, UNITS)).unwrap();
+    let codes = LARGEST.encode(view(&test, UNITS)).unwrap();
     let share = accuracy(&svm.predict(Features::Codes(&codes)).unwrap(), &test_labels).unwrap();
     assert!(share > 0.99, "{share}");
 }
@@ -325,18 +304,18 @@ fn stability_and_robustness_know_same_and_other() {
     assert!(stability(&empty, &empty).unwrap().is_nan());
 
     // The code of an input is the input: what is moved is lost.
-    let curve = noise_robustness(&Largest, &inputs, 1).unwrap();
+    let curve = noise_robustness(&LARGEST, &inputs, 1).unwrap();
     assert_eq!(curve.len(), 21);
     for (step, share) in curve.iter().enumerate() {
         let kept = 1.0 - (WINNERS * step / 20) as f64 / WINNERS as f64;
         assert!((share - kept).abs() < 1e-12, "{share} at {step}");
     }
     let narrow = SdrBatch::from_exact(UNITS - 1, 1, vec![0]).unwrap();
-    assert!(noise_robustness(&Largest, &narrow, 1).is_err());
+    assert!(noise_robustness(&LARGEST, &narrow, 1).is_err());
     // All bits but one are on: only one can move.
     let mut full = SdrBatch::new(UNITS).unwrap();
     full.push(&(1..UNITS as u32).collect::<Vec<_>>()).unwrap();
-    assert!(noise_robustness(&Largest, &full, 1).unwrap()[20] >= 0.9);
+    assert!(noise_robustness(&LARGEST, &full, 1).unwrap()[20] >= 0.9);
 }
 
 #[test]
@@ -364,7 +343,7 @@ fn sets() -> Sets {
         Dataset::new(name, values, UNITS).unwrap().with_labels(labels, classes).unwrap()
     };
     let (train, test) = (set("train", 800, 1), set("test", 300, 2));
-    let codes = (Largest.encode(train.rows()).unwrap(), Largest.encode(test.rows()).unwrap());
+    let codes = (LARGEST.encode(train.rows()).unwrap(), LARGEST.encode(test.rows()).unwrap());
     Sets { train, test, codes }
 }
 
@@ -383,7 +362,7 @@ fn report_on(
             winners: WINNERS,
             seed: Some(seed),
         },
-        encoder: Some(&Largest),
+        encoder: Some(&LARGEST),
         latents: None,
         train: &sets.train,
         test: &sets.test,

@@ -19,8 +19,8 @@ pub use autoencoder::{
     InputStatistics, LatentSelection, LossKind, OptimiserKind, RateKind,
 };
 pub use conv_wta::{Channels, ConvWta, ConvWtaSettings};
-pub(crate) use model::Kind;
 pub use model::{Inputs, Model, Schedule, SettingHelp};
+pub(crate) use model::{Kind, offers};
 pub use patches::{Patches, PatchesSettings, Pooling};
 pub use random_projection::{Projection, RandomProjection, RandomProjectionSettings, Selection};
 pub use scaling::InputScaling;

@@ -51,7 +51,6 @@ pub(crate) trait Kind: Encoder {
     fn latents(&self) -> Option<&dyn Latents> {
         None
     }
-    fn setting_list(&self) -> Vec<(&'static str, String)>;
     fn schedule(&self) -> Schedule;
     /// The weights of one unit, `(input_width,)`.
     fn filter(&self, unit: usize) -> Vec<f32>;
@@ -59,7 +58,31 @@ pub(crate) trait Kind: Encoder {
     fn state(&self) -> State;
 }
 
-/// Declares the kinds: each a type with `new(settings, inputs)` and `from_state(settings, state)`.
+/// Inside of `impl Kind`: the kind itself is what it offers, of learner, decoder and latents.
+macro_rules! offers {
+    (@ learner) => {
+        fn learner(&mut self) -> Option<&mut dyn $crate::encoder::Learner> {
+            Some(self)
+        }
+    };
+    (@ decoder) => {
+        fn decoder(&self) -> Option<&dyn $crate::encoder::Decoder> {
+            Some(self)
+        }
+    };
+    (@ latents) => {
+        fn latents(&self) -> Option<&dyn $crate::encoder::Latents> {
+            Some(self)
+        }
+    };
+    ($($what:ident),*) => {
+        $(offers!(@ $what);)*
+    };
+}
+pub(crate) use offers;
+
+/// Declares the kinds: each a type with `new(settings, inputs)`, `from_state(settings, state)` and
+/// `settings()`.
 macro_rules! kinds {
     ($($name:literal => $kind:ident, $settings:ident;)*) => {
         /// Any encoder of this library, by kind.
@@ -127,6 +150,13 @@ macro_rules! kinds {
                 }
             }
 
+            /// All settings as names and texts.
+            pub fn settings(&self) -> Vec<(&'static str, String)> {
+                match self {
+                    $(Self::$kind(model) => model.settings().list(),)*
+                }
+            }
+
             fn inner(&self) -> &dyn Kind {
                 match self {
                     $(Self::$kind(model) => model.as_ref(),)*
@@ -176,11 +206,6 @@ impl Model {
     /// The model as a source of real-valued latents, if its kind has them.
     pub fn latents(&self) -> Option<&dyn Latents> {
         self.inner().latents()
-    }
-
-    /// All settings as names and texts.
-    pub fn settings(&self) -> Vec<(&'static str, String)> {
-        self.inner().setting_list()
     }
 
     /// How the model is to be fitted; 0 epochs for a kind that does not learn.

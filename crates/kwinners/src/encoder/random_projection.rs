@@ -213,10 +213,6 @@ impl Encoder for RandomProjection {
 }
 
 impl Kind for RandomProjection {
-    fn setting_list(&self) -> Vec<(&'static str, String)> {
-        self.settings.list()
-    }
-
     fn schedule(&self) -> Schedule {
         Schedule { epochs: 0, batch: 1, steps: None, seed: self.settings.seed }
     }

@@ -1,6 +1,6 @@
 //! Settings of an encoder kind by name: what `--set key=value`, TOML files and `.kw` files speak.
 
-use std::fmt::Debug;
+use std::fmt::{Debug, Display};
 
 use crate::error::{Error, Result};
 
@@ -130,6 +130,37 @@ macro_rules! settings {
 }
 
 pub(crate) use {choice, settings};
+
+/// Refuses settings that are not above 0.
+pub(crate) fn check_positive(settings: &[(&str, f32)]) -> Result<()> {
+    check_all(settings, "a number above 0", |value| value > 0.0)
+}
+
+/// Refuses settings below 0.
+pub(crate) fn check_from_0(settings: &[(&str, f32)]) -> Result<()> {
+    check_all(settings, "a number of 0 or more", |value| value >= 0.0)
+}
+
+/// Refuses settings that are not from 0 to below 1.
+pub(crate) fn check_below_1(settings: &[(&str, f32)]) -> Result<()> {
+    check_all(settings, "a number from 0 to below 1", |value| (0.0..1.0).contains(&value))
+}
+
+/// Refuses counts of 0.
+pub(crate) fn check_counts(settings: &[(&str, usize)]) -> Result<()> {
+    check_all(settings, "at least 1", |count| count > 0)
+}
+
+fn check_all<V: Copy + Display>(
+    settings: &[(&str, V)],
+    expected: &str,
+    allowed: impl Fn(V) -> bool,
+) -> Result<()> {
+    match settings.iter().find(|(_, value)| !allowed(*value)) {
+        None => Ok(()),
+        Some((key, value)) => Err(Error::setting(*key, expected, value)),
+    }
+}
 
 /// The value of setting `key` from its text.
 pub(crate) fn parse<V: Value>(key: &str, text: &str) -> Result<V> {

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
+use crate::rows::ImageShape;
 
 /// Numbers and arrays by name: put in one by one to be saved, taken out once each when loaded.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -42,6 +43,34 @@ impl State {
             let expected = format!("whole numbers of {} bytes", size_of::<T>());
             Error::shape(name, expected, format!("{} bytes", bytes.len()))
         })
+    }
+
+    /// Puts in how inputs lie as images, where they do.
+    pub(crate) fn push_image(&mut self, image: Option<ImageShape>) {
+        if let Some(ImageShape { width, height, channels }) = image {
+            self.push("image_channels", channels);
+            self.push("image_height", height);
+            self.push("image_width", width);
+        }
+    }
+
+    /// Takes out how inputs of `width` lie as images, if they do.
+    pub(crate) fn take_image(&mut self, width: usize) -> Result<Option<ImageShape>> {
+        if !self.numbers.iter().any(|(name, _)| name == "image_channels") {
+            return Ok(None);
+        }
+        let image = ImageShape {
+            channels: self.take("image_channels")?,
+            height: self.take("image_height")?,
+            width: self.take("image_width")?,
+        };
+        image.check(width).map(|()| Some(image))
+    }
+
+    /// As [`State::take_image`], for kinds that know images only.
+    pub(crate) fn require_image(&mut self, width: usize) -> Result<ImageShape> {
+        let image = self.take_image(width)?;
+        image.ok_or_else(|| Error::shape("image", "a shape", "nothing"))
     }
 
     /// Nothing may be left over.

@@ -48,7 +48,27 @@ impl Balance {
         }
     }
 
-    /// Takes the standard deviation of one sample's scores, before the bias, into the average.
+    /// The standard deviation of one sample's scores, `(n,)`, before the bias: what
+    /// [`Balance::observe_spread`] takes in. It needs no balance, so that samples can be looked at
+    /// side by side and taken in later, in their order.
+    ///
+    /// Formula: `√(Σ s² / n - (Σ s / n)²)`, summed in eight lanes; 0 for no scores.
+    pub fn spread_of(scores: &[f32]) -> f32 {
+        let (mut sum, mut square) = ([0.0f32; 8], [0.0f32; 8]);
+        let (chunks, rest) = scores.as_chunks::<8>();
+        for chunk in chunks {
+            for lane in 0..8 {
+                sum[lane] += chunk[lane];
+                square[lane] += chunk[lane] * chunk[lane];
+            }
+        }
+        let count = scores.len() as f32;
+        let mean = sum.iter().chain(rest).sum::<f32>() / count;
+        let squares = square.iter().sum::<f32>() + rest.iter().map(|s| s * s).sum::<f32>();
+        (squares / count - mean * mean).max(0.0).sqrt()
+    }
+
+    /// Takes the spread of one sample's scores, or the mean spread of a few, into the average.
     pub fn observe_spread(&mut self, deviation: f32) {
         let share = if self.spread == 0.0 { 1.0 } else { SPREAD_SHARE };
         self.spread += share * (deviation - self.spread);

@@ -61,7 +61,7 @@ pub(super) struct Block {
     /// Slope of the loss by the decoder's bias, `(width,)`.
     pub(super) bias_slope: Vec<f32>,
     pub(super) loss: f64,
-    /// Sum of the deviations of the rows' scores.
+    /// Sum of the spreads of the rows' scores.
     pub(super) spread: f32,
 }
 

@@ -26,7 +26,7 @@ pub use weights::{AutoencoderWeights, InputStatistics};
 
 use super::scaling::Scaling;
 use super::{
-    Boosting, Decoder, Encoder, Inputs, Kind, Latents, Learner, ROWS_A_TASK, Schedule, State,
+    Boosting, Decoder, Encoder, Inputs, Kind, Latents, ROWS_A_TASK, Schedule, State, offers,
 };
 use crate::error::{Error, Result};
 use crate::kernel::{SelectScratch, vectors::Weighted};
@@ -112,6 +112,7 @@ impl Autoencoder {
         let Inputs { rows, image } = inputs.into();
         rows.check_finite("training inputs")?;
         settings.check()?;
+        image.map_or(Ok(()), |image| image.check(rows.width()))?;
         check_occlusion(&settings, image)?;
         let steps_an_epoch = rows.len().div_ceil(settings.batch).max(1);
         if settings.epochs == 0 {
@@ -149,15 +150,7 @@ impl Autoencoder {
     pub(crate) fn from_state(settings: AutoencoderSettings, state: &mut State) -> Result<Self> {
         settings.check()?;
         let width = state.take("width")?;
-        let sizes: [usize; 3] =
-            [state.take("channels")?, state.take("height")?, state.take("image_width")?];
-        let [channels, height, image_width] = sizes;
-        let pixels = channels.checked_mul(height).and_then(|rest| rest.checked_mul(image_width));
-        let image = ImageShape { width: image_width, height, channels };
-        let image = (sizes != [0; 3]).then_some(image);
-        if image.is_some() && pixels != Some(width) {
-            return Err(Error::shape("image", format!("{width} pixels"), format!("{sizes:?}")));
-        }
+        let image = state.take_image(width)?;
         check_occlusion(&settings, image)?;
         let layers = Layers::take_from(&settings, width, state)?;
         Ok(Self {
@@ -409,21 +402,7 @@ impl Latents for Autoencoder {
 }
 
 impl Kind for Autoencoder {
-    fn learner(&mut self) -> Option<&mut dyn Learner> {
-        Some(self)
-    }
-
-    fn decoder(&self) -> Option<&dyn Decoder> {
-        Some(self)
-    }
-
-    fn latents(&self) -> Option<&dyn Latents> {
-        Some(self)
-    }
-
-    fn setting_list(&self) -> Vec<(&'static str, String)> {
-        self.settings.list()
-    }
+    offers!(learner, decoder, latents);
 
     fn schedule(&self) -> Schedule {
         let AutoencoderSettings { epochs, batch, steps, seed, .. } = self.settings;
@@ -437,10 +416,7 @@ impl Kind for Autoencoder {
     fn state(&self) -> State {
         let mut state = State::default();
         state.push("width", self.layers.width);
-        let image = self.image.unwrap_or(ImageShape { width: 0, height: 0, channels: 0 });
-        state.push("channels", image.channels);
-        state.push("height", image.height);
-        state.push("image_width", image.width);
+        state.push_image(self.image);
         state.push("all_steps", self.all_steps);
         state.push("samples", self.samples);
         state.push("steps", self.steps);

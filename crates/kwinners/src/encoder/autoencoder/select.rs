@@ -7,7 +7,7 @@ use super::settings::{Activation, LatentSelection};
 use super::{Autoencoder, Boosting};
 use crate::error::Result;
 use crate::kernel::{self, SelectScratch};
-use crate::kwta::{Boost, KWinners};
+use crate::kwta::{Balance, Boost, KWinners};
 use crate::rows::Rows;
 
 /// Units whose scores over a batch one task looks at.
@@ -94,7 +94,7 @@ impl Autoencoder {
         picked.resize(choice.winners, 0);
         for (row, scores) in scores.chunks_exact(self.settings.units).enumerate() {
             if self.settings.boosting == Boosting::Balance {
-                block.spread += super::super::tied::deviation(scores);
+                block.spread += Balance::spread_of(scores);
             }
             let ranked = self.rank(scores, true, ranked);
             k_winners.pick(block.first + row, ranked, select, picked)?;

@@ -1,6 +1,8 @@
 //! What an autoencoder can be set to, and the published systems as recipes of it.
 
-use super::super::settings::{choice, settings};
+use super::super::settings::{
+    check_below_1, check_counts, check_from_0, check_positive, choice, settings,
+};
 use super::super::{Boosting, InputScaling};
 use crate::error::{Error, Result};
 use crate::kwta::KWinners;
@@ -318,12 +320,8 @@ impl AutoencoderSettings {
     }
 
     fn check_numbers(&self) -> Result<()> {
-        for (key, value) in [("learning_rate", self.learning_rate), ("alpha", self.alpha)] {
-            if value <= 0.0 {
-                return Err(Error::setting(key, "a number above 0", value));
-            }
-        }
-        let from_0 = [
+        check_positive(&[("learning_rate", self.learning_rate), ("alpha", self.alpha)])?;
+        check_from_0(&[
             ("noise", self.noise),
             ("weight_decay", self.weight_decay),
             ("contractive", self.contractive),
@@ -331,26 +329,16 @@ impl AutoencoderSettings {
             ("unit_sparsity", self.unit_sparsity),
             ("aux_weight", self.aux_weight),
             ("balance_rate", self.balance_rate),
-        ];
-        if let Some((key, value)) = from_0.into_iter().find(|(_, value)| *value < 0.0) {
-            return Err(Error::setting(key, "a number of 0 or more", value));
-        }
-        let shares = [
+        ])?;
+        check_below_1(&[
             ("input_dropout", self.input_dropout),
             ("hidden_dropout", self.hidden_dropout),
             ("momentum", self.momentum),
-        ];
-        if let Some((key, value)) =
-            shares.into_iter().find(|(_, value)| !(0.0..1.0).contains(value))
-        {
-            return Err(Error::setting(key, "a number from 0 to below 1", value));
-        }
-        match (self.batch, self.prefixes) {
-            (0, _) => Err(Error::setting("batch", "at least 1 sample", 0)),
-            (_, prefixes) if prefixes == 0 || prefixes > 16 => {
-                Err(Error::setting("prefixes", "1 to 16", prefixes))
-            }
-            _ => Ok(()),
+        ])?;
+        check_counts(&[("batch", self.batch)])?;
+        match self.prefixes {
+            1..=16 => Ok(()),
+            _ => Err(Error::setting("prefixes", "1 to 16", self.prefixes)),
         }
     }
 

@@ -7,7 +7,7 @@ use super::ConvWta;
 use super::stage::{Climb, Stage};
 use crate::error::Result;
 use crate::kernel::SelectScratch;
-use crate::kwta::KWinners;
+use crate::kwta::{Balance, KWinners};
 use crate::net::Optimiser;
 use crate::rows::Rows;
 
@@ -160,7 +160,7 @@ impl ConvWta {
             if turn + 1 == self.stages.len() {
                 stage.pool(climb);
                 stage.lean(&mut climb.pooled);
-                shot.spread = deviation(&climb.pooled);
+                shot.spread = Balance::spread_of(&climb.pooled);
                 self.balance.apply(&mut climb.pooled);
                 shot.winners.resize(self.settings.winners, 0);
                 self.k_winners.pick(number, &climb.pooled, scratch, &mut shot.winners)?;
@@ -358,11 +358,4 @@ impl Stage {
         gradients.extend([filters, bias, shown]);
         gradients
     }
-}
-
-/// Standard deviation of the scores.
-fn deviation(scores: &[f32]) -> f32 {
-    let mean = scores.iter().sum::<f32>() / scores.len() as f32;
-    let squares: f32 = scores.iter().map(|score| (score - mean) * (score - mean)).sum();
-    (squares / scores.len() as f32).sqrt()
 }

@@ -9,7 +9,7 @@ mod tests;
 use rayon::prelude::*;
 
 use super::scaling::Scaling;
-use super::{Decoder, Encoder, Inputs, Kind, Latents, Learner, ROWS_A_TASK, Schedule, State};
+use super::{Decoder, Encoder, Inputs, Kind, Latents, ROWS_A_TASK, Schedule, State, offers};
 use crate::error::{Error, Result};
 use crate::kernel::SelectScratch;
 use crate::kwta::{Balance, KWinners};
@@ -26,9 +26,6 @@ const ENOUGH_SAMPLES: usize = 300_000;
 
 /// What a file calls the values, mean and squared gradients of the amplitudes.
 const AMPLITUDE_NAMES: [&str; 3] = ["amplitude", "amplitudefirst", "amplitudesecond"];
-
-/// Largest image, in values: what is above is a forged file.
-const MOST_VALUES: usize = 1 << 28;
 
 /// A convolutional autoencoder in which each map has one winner.
 ///
@@ -115,7 +112,7 @@ impl ConvWta {
                 rows.width()
             ))
         })?;
-        check_image(image, rows.width())?;
+        image.check(rows.width())?;
         let plans = settings.plans(image);
         let units = plans.last().map_or(0, settings::Plan::units);
         let k_winners = k_winners(units, &settings)?;
@@ -146,16 +143,8 @@ impl ConvWta {
     /// The encoder as it was saved.
     pub(crate) fn from_state(settings: ConvWtaSettings, state: &mut State) -> Result<Self> {
         settings.check()?;
-        let image = ImageShape {
-            width: state.take("width")?,
-            height: state.take("height")?,
-            channels: state.take("channels")?,
-        };
-        let sides = [image.width, image.height, image.channels];
-        let values = sides.into_iter().try_fold(1, usize::checked_mul);
-        let values = values.filter(|values| (1..=MOST_VALUES).contains(values));
-        let width =
-            values.ok_or_else(|| Error::shape("image", "a smaller one", format!("{sides:?}")))?;
+        let width = state.take("width")?;
+        let image = state.require_image(width)?;
         let plans = settings.plans(image);
         let units = plans.last().map_or(0, settings::Plan::units);
         let k_winners = k_winners(units, &settings)?;
@@ -372,21 +361,7 @@ impl Latents for ConvWta {
 }
 
 impl Kind for ConvWta {
-    fn learner(&mut self) -> Option<&mut dyn Learner> {
-        Some(self)
-    }
-
-    fn decoder(&self) -> Option<&dyn Decoder> {
-        Some(self)
-    }
-
-    fn latents(&self) -> Option<&dyn Latents> {
-        Some(self)
-    }
-
-    fn setting_list(&self) -> Vec<(&'static str, String)> {
-        self.settings.list()
-    }
+    offers!(learner, decoder, latents);
 
     fn schedule(&self) -> Schedule {
         let ConvWtaSettings { epochs, batch, seed, .. } = self.settings;
@@ -399,9 +374,8 @@ impl Kind for ConvWta {
 
     fn state(&self) -> State {
         let mut state = State::default();
-        state.push("width", self.image.width);
-        state.push("height", self.image.height);
-        state.push("channels", self.image.channels);
+        state.push("width", self.input_width());
+        state.push_image(Some(self.image));
         state.push("stage_steps", self.stage_steps);
         state.push("samples", self.samples);
         state.push("steps", self.steps);
@@ -416,17 +390,6 @@ impl Kind for ConvWta {
         self.scaling.push_to(&mut state);
         state
     }
-}
-
-/// Refuses images that rows of `width` can't be.
-fn check_image(image: ImageShape, width: usize) -> Result<()> {
-    let ImageShape { width: columns, height, channels } = image;
-    let values = columns.checked_mul(height).and_then(|pixels| pixels.checked_mul(channels));
-    if values == Some(width) && width <= MOST_VALUES {
-        return Ok(());
-    }
-    let got = format!("images of {columns}x{height}, {channels} channels");
-    Err(Error::shape("training inputs", format!("images of {width} values"), got))
 }
 
 /// Refuses numbers of winners that the units don't allow, saying where the units come from.

@@ -2,7 +2,7 @@
 
 use super::super::OptimiserKind;
 use super::super::scaling::InputScaling;
-use super::super::settings::{Value, settings};
+use super::super::settings::{Value, check_below_1, check_counts, check_positive, settings};
 use crate::error::{Error, Result};
 use crate::net::{Convolution, Optimiser};
 use crate::rows::ImageShape;
@@ -105,17 +105,12 @@ impl ConvWtaSettings {
             let expected = "a percentage above 0";
             return Err(Error::setting("lifetime_percent", expected, self.lifetime_percent));
         }
-        let positive = [("learning_rate", self.learning_rate), ("balance_rate", self.balance_rate)];
-        if let Some((key, value)) = positive.into_iter().find(|(_, value)| *value <= 0.0) {
-            return Err(Error::setting(key, "a number above 0", value));
-        }
-        if !(0.0..1.0).contains(&self.momentum) {
-            return Err(Error::setting("momentum", "0 or more, below 1", self.momentum));
-        }
-        match self.batch {
-            0 => Err(Error::setting("batch", "at least 1 sample", 0)),
-            _ => Ok(()),
-        }
+        check_positive(&[
+            ("learning_rate", self.learning_rate),
+            ("balance_rate", self.balance_rate),
+        ])?;
+        check_below_1(&[("momentum", self.momentum)])?;
+        check_counts(&[("batch", self.batch)])
     }
 
     pub(super) fn rule(&self) -> Optimiser {

@@ -1,6 +1,7 @@
 //! A step against its definition: loops over every place in `f64`, and differences of that.
 
 use super::*;
+use crate::encoder::Learner;
 use crate::net::Convolution;
 
 const IMAGE: ImageShape = ImageShape { width: 6, height: 5, channels: 2 };

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use super::super::{Learner, Step};
 use super::{DRAW, Patches, Workspace, dictionary};
 use crate::error::Result;
+use crate::kwta::Balance;
 use crate::rng::Rng;
 use crate::rows::Rows;
 
@@ -14,7 +15,7 @@ const ROWS_A_TASK: usize = 16;
 /// What a task found out about its rows.
 struct Looked {
     winners: Vec<u32>,
-    spread: f64,
+    spread: f32,
 }
 
 impl Learner for Patches {
@@ -69,9 +70,9 @@ impl Patches {
         for found in &looked {
             found.winners.iter().for_each(|&winner| wins[winner as usize] += 1);
         }
-        let spread: f64 = looked.iter().map(|found| found.spread).sum();
+        let spread: f32 = looked.iter().map(|found| found.spread).sum();
         let winners: Vec<u32> = looked.into_iter().flat_map(|found| found.winners).collect();
-        self.balance.observe_spread((spread / rows.len() as f64) as f32);
+        self.balance.observe_spread(spread / rows.len() as f32);
         self.balance.update(&winners, self.settings.balance_rate * self.left());
         let (n, k) = (self.settings.units as f64, self.settings.winners as f64);
         let off = |wins: &u32| (f64::from(*wins) / rows.len() as f64 - k / n).powi(2);
@@ -96,17 +97,10 @@ impl Patches {
         for (number, (row, slots)) in rows.iter().zip(found.winners.chunks_exact_mut(k)).enumerate()
         {
             self.pool(row, &mut work, &mut scores)?;
-            found.spread += deviation(&scores);
+            found.spread += Balance::spread_of(&scores);
             self.balance.apply(&mut scores);
             self.k_winners.pick(number, &scores, &mut work.scratch, slots)?;
         }
         Ok(found)
     }
-}
-
-/// Standard deviation of the scores.
-fn deviation(scores: &[f32]) -> f64 {
-    let count = scores.len() as f64;
-    let mean = scores.iter().map(|&score| f64::from(score)).sum::<f64>() / count;
-    (scores.iter().map(|&score| (f64::from(score) - mean).powi(2)).sum::<f64>() / count).sqrt()
 }

@@ -8,8 +8,8 @@ mod dictionary;
 mod geometry;
 mod learn;
 
-use super::settings::{choice, settings};
-use super::{Encoder, Inputs, Kind, Learner, Schedule, State};
+use super::settings::{check_counts, check_from_0, check_positive, choice, settings};
+use super::{Encoder, Inputs, Kind, Schedule, State, offers};
 use crate::error::{Error, Result};
 use crate::kernel::SelectScratch;
 use crate::kwta::{Balance, KWinners};
@@ -142,6 +142,7 @@ impl Patches {
                           of three or four dimensions have a shape";
             Error::Unsupported(reason.to_owned())
         })?;
+        image.check(rows.width())?;
         if settings.epochs == 0 {
             settings.epochs = ENOUGH_SAMPLES.div_ceil(rows.len().max(1)).max(FEWEST_EPOCHS);
         }
@@ -169,15 +170,8 @@ impl Patches {
 
     /// The encoder as it was saved.
     pub(crate) fn from_state(settings: PatchesSettings, state: &mut State) -> Result<Self> {
-        let [channels, height, width] =
-            ["channels", "height", "width"].map(|name| state.take::<usize>(name));
-        let image = ImageShape { channels: channels?, height: height?, width: width? };
-        if [image.channels, image.height, image.width]
-            .iter()
-            .any(|side| !(1..=1 << 16).contains(side))
-        {
-            return Err(Error::shape("images", "sides of 1 to 65,536", format!("{image:?}")));
-        }
+        let width = state.take("width")?;
+        let image = state.require_image(width)?;
         let atoms = atoms_of(&settings)?;
         let scales = scales_of(&settings, image, |number, geometry| {
             let suffix = suffix_of(number);
@@ -306,13 +300,7 @@ impl Encoder for Patches {
 }
 
 impl Kind for Patches {
-    fn learner(&mut self) -> Option<&mut dyn Learner> {
-        Some(self)
-    }
-
-    fn setting_list(&self) -> Vec<(&'static str, String)> {
-        self.settings.list()
-    }
+    offers!(learner);
 
     fn schedule(&self) -> Schedule {
         let PatchesSettings { epochs, batch, seed, .. } = self.settings;
@@ -329,9 +317,8 @@ impl Kind for Patches {
 
     fn state(&self) -> State {
         let mut state = State::default();
-        state.push("channels", self.image.channels);
-        state.push("height", self.image.height);
-        state.push("width", self.image.width);
+        state.push("width", self.input_width());
+        state.push_image(Some(self.image));
         state.push("samples", self.samples);
         state.push("steps", self.steps);
         state.push("epoch_samples", self.epoch_samples);
@@ -370,22 +357,13 @@ fn atoms_of(settings: &PatchesSettings) -> Result<usize> {
     if !(0.0..=4.0).contains(&settings.overlap) {
         return Err(Error::setting("overlap", "0 to 4", settings.overlap));
     }
-    for (key, value, least) in [
-        ("contrast_floor", settings.contrast_floor, f32::MIN_POSITIVE),
-        ("whitening", settings.whitening, 0.0),
-        ("lean", settings.lean, 0.0),
-        ("balance_rate", settings.balance_rate, 0.0),
-    ] {
-        if value < least {
-            return Err(Error::setting(key, "a number of 0 or more; the floor above 0", value));
-        }
-    }
-    for (key, value) in [("batch", settings.batch), ("patches_a_sample", settings.patches_a_sample)]
-    {
-        if value == 0 {
-            return Err(Error::setting(key, "at least 1", 0));
-        }
-    }
+    check_positive(&[("contrast_floor", settings.contrast_floor)])?;
+    check_from_0(&[
+        ("whitening", settings.whitening),
+        ("lean", settings.lean),
+        ("balance_rate", settings.balance_rate),
+    ])?;
+    check_counts(&[("batch", settings.batch), ("patches_a_sample", settings.patches_a_sample)])?;
     Ok(atoms)
 }
 

@@ -335,10 +335,6 @@ impl Kind for SpatialPooler {
         self.settings.learn.then_some(self as &mut dyn Learner)
     }
 
-    fn setting_list(&self) -> Vec<(&'static str, String)> {
-        self.settings.list()
-    }
-
     fn schedule(&self) -> Schedule {
         let epochs = if self.settings.learn { self.settings.epochs } else { 0 };
         Schedule { epochs, batch: SAMPLES_A_STEP, steps: None, seed: self.settings.seed }

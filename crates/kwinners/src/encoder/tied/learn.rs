@@ -8,6 +8,7 @@ use super::{Boosting, Tied};
 use crate::error::Result;
 use crate::kernel::tiles::{BlockedRows, TILE_UNITS};
 use crate::kernel::{self, SelectScratch};
+use crate::kwta::Balance;
 use crate::rows::Rows;
 
 /// Buffers kept between steps; nothing of them outlives one.
@@ -75,7 +76,7 @@ impl Tied {
         for (row, winners) in block.winners.chunks_exact_mut(k).enumerate() {
             let scores = &mut block.scores[row * stride..][..n];
             if self.settings.boosting == Boosting::Balance {
-                block.spread += deviation(scores);
+                block.spread += Balance::spread_of(scores);
             }
             self.rank(scores, true);
             self.k_winners.pick(row, scores, &mut block.scratch, winners)?;
@@ -146,21 +147,6 @@ impl Tied {
 /// enough to make the pass over all weights worth it. By the batch alone, never by the threads.
 fn rows_a_task(len: usize) -> usize {
     (len / 4).clamp(32, 128)
-}
-
-/// Standard deviation of the scores, summed in eight lanes.
-pub(in super::super) fn deviation(scores: &[f32]) -> f32 {
-    let (mut sum, mut square) = ([0.0f32; 8], [0.0f32; 8]);
-    let (chunks, rest) = scores.as_chunks::<8>();
-    for chunk in chunks {
-        for lane in 0..8 {
-            sum[lane] += chunk[lane];
-            square[lane] += chunk[lane] * chunk[lane];
-        }
-    }
-    let total = sum.iter().chain(rest).sum::<f32>() / scores.len() as f32;
-    let squares = square.iter().sum::<f32>() + rest.iter().map(|score| score * score).sum::<f32>();
-    (squares / scores.len() as f32 - total * total).max(0.0).sqrt()
 }
 
 /// `Σ (a - b)²`, summed in sixteen lanes.

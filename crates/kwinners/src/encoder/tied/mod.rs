@@ -8,9 +8,9 @@ mod learn;
 use rayon::prelude::*;
 
 use super::scaling::{InputScaling, Scaling};
-use super::settings::{choice, settings};
+use super::settings::{check_counts, check_positive, choice, settings};
 use super::weights::{ByTile, UnitWeights};
-use super::{Decoder, Encoder, Inputs, Kind, Learner, ROWS_A_TASK, Schedule, State};
+use super::{Decoder, Encoder, Inputs, Kind, ROWS_A_TASK, Schedule, State, offers};
 use crate::error::{Error, Result};
 use crate::kernel::SelectScratch;
 use crate::kernel::tiles::BlockedRows;
@@ -19,7 +19,6 @@ use crate::rng::Rng;
 use crate::rows::Rows;
 use crate::sdr::SdrBatch;
 use learn::Workspace;
-pub(super) use learn::deviation;
 
 /// Samples after which the balance has brought every unit into use on all data tried.
 const ENOUGH_SAMPLES: usize = 300_000;
@@ -286,17 +285,7 @@ impl Decoder for Tied {
 }
 
 impl Kind for Tied {
-    fn learner(&mut self) -> Option<&mut dyn Learner> {
-        Some(self)
-    }
-
-    fn decoder(&self) -> Option<&dyn Decoder> {
-        Some(self)
-    }
-
-    fn setting_list(&self) -> Vec<(&'static str, String)> {
-        self.settings.list()
-    }
+    offers!(learner, decoder);
 
     fn schedule(&self) -> Schedule {
         let TiedSettings { epochs, batch, seed, .. } = self.settings;
@@ -324,16 +313,9 @@ impl Kind for Tied {
 
 fn check(settings: &TiedSettings) -> Result<()> {
     KWinners::new(settings.units, settings.winners)?;
-    let positive = |key: &str, value: f32| match value > 0.0 {
-        true => Ok(()),
-        false => Err(Error::setting(key, "a number above 0", value)),
-    };
-    positive("learning_rate", settings.learning_rate)?;
+    check_positive(&[("learning_rate", settings.learning_rate)])?;
     if settings.boosting == Boosting::Balance {
-        positive("balance_rate", settings.balance_rate)?;
+        check_positive(&[("balance_rate", settings.balance_rate)])?;
     }
-    match settings.batch {
-        0 => Err(Error::setting("batch", "at least 1 sample", 0)),
-        _ => Ok(()),
-    }
+    check_counts(&[("batch", settings.batch)])
 }
