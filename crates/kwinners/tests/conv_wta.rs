@@ -167,8 +167,11 @@ fn what_can_not_be_is_said() {
     };
     let message = Model::new("conv-wta", &[], data.rows()).unwrap_err().to_string();
     assert!(message.contains("images") && message.contains("with_image"), "{message}");
-    let wrong =
-        Inputs { rows: data.rows(), image: Some(ImageShape { width: 5, height: 5, channels: 1 }) };
+    let wrong = Inputs {
+        rows: data.rows(),
+        image: Some(ImageShape { width: 5, height: 5, channels: 1 }),
+        classes: 0,
+    };
     let message = Model::new("conv-wta", &[], wrong).unwrap_err().to_string();
     assert!(message.contains("144") && message.contains("5x5"), "{message}");
     assert!(error(&[("units", "100")]).contains("unknown setting"));

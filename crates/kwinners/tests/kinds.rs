@@ -422,7 +422,7 @@ fn images_of_another_size_are_refused() {
         }
         for height in [0, 9, 1 << 61] {
             let image = Some(ImageShape { height, ..IMAGE });
-            let inputs = Inputs { rows: data.rows(), image };
+            let inputs = Inputs { rows: data.rows(), image, classes: 0 };
             assert!(
                 Model::new(case.kind, &settings(case.settings), inputs).is_err(),
                 "{}",

@@ -130,7 +130,7 @@ const IMAGE: ImageShape = ImageShape { width: 28, height: 28, channels: 1 };
 /// Noise for inputs from 0 to 1 whose mean is 0.5.
 fn noise_on(protocol: NoiseProtocol, image: Option<ImageShape>, seed: u64) -> Noise {
     let train: Vec<f32> = (0..WIDTH).map(|place| (place % 2) as f32).collect();
-    Noise::new(protocol, Inputs { rows: view(&train, WIDTH), image }, seed).unwrap()
+    Noise::new(protocol, Inputs { rows: view(&train, WIDTH), image, classes: 0 }, seed).unwrap()
 }
 
 fn changed(clean: &[f32], noisy: &[f32]) -> usize {
@@ -201,7 +201,7 @@ fn occlusion_cuts_squares_out_of_images_and_runs_out_of_rows() {
     let square = |image: ImageShape, level: f64| {
         let width = image.width * image.height * image.channels;
         let ones = vec![1.0; width * 30];
-        let inputs = Inputs { rows: view(&ones, width), image: Some(image) };
+        let inputs = Inputs { rows: view(&ones, width), image: Some(image), classes: 0 };
         let noise = Noise::new(NoiseProtocol::Occlusion, inputs, 3).unwrap();
         let noisy = noise.corrupt(view(&ones, width), level).unwrap();
         let planes: Vec<_> = noisy.chunks_exact(image.width * image.height).collect();
@@ -249,7 +249,7 @@ fn noise_hangs_on_seed_level_and_row_alone() {
     let unknown = "gausian".parse::<NoiseProtocol>().unwrap_err().to_string();
     assert!(unknown.contains("did you mean `gaussian`"), "{unknown}");
     let image = Some(ImageShape { width: 3, ..IMAGE });
-    assert!(Noise::new(NoiseProtocol::Occlusion, Inputs { rows, image }, 0).is_err());
+    assert!(Noise::new(NoiseProtocol::Occlusion, Inputs { rows, image, classes: 0 }, 0).is_err());
     assert!(Noise::new(NoiseProtocol::S2, rows.slice(0..0), 0).is_err());
 }
 

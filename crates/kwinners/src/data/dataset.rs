@@ -203,7 +203,7 @@ impl Dataset {
 
     /// All inputs, and how they are laid out: what a new model looks at.
     pub fn inputs(&self) -> Inputs<'_> {
-        Inputs { rows: self.rows(), image: self.image }
+        Inputs { rows: self.rows(), image: self.image, classes: self.classes.len() }
     }
 
     /// All inputs.

@@ -31,11 +31,13 @@ pub struct Inputs<'a> {
     pub rows: Rows<'a>,
     /// How a row is laid out as an image, where it is one.
     pub image: Option<ImageShape>,
+    /// Classes that the rows' labels tell apart; 0 without labels.
+    pub classes: usize,
 }
 
 impl<'a> From<Rows<'a>> for Inputs<'a> {
     fn from(rows: Rows<'a>) -> Self {
-        Self { rows, image: None }
+        Self { rows, image: None, classes: 0 }
     }
 }
 

@@ -237,6 +237,28 @@ impl SparsePattern {
         Self { width, masks, starts }
     }
 
+    /// The pattern of `rows` rows with these masks, if they are as many as that takes and keep nothing
+    /// outside.
+    pub(crate) fn from_masks(width: usize, rows: usize, masks: Vec<u16>) -> Option<Self> {
+        let groups = width.div_ceil(GROUP);
+        let outside = if width.is_multiple_of(GROUP) { 0 } else { u16::MAX << (width % GROUP) };
+        let within = |masks: &[u16]| masks.last().is_some_and(|mask| mask & outside == 0);
+        if rows.checked_mul(groups)? != masks.len() || !masks.chunks(groups).all(within) {
+            return None;
+        }
+        let (mut starts, mut count) = (vec![0], 0u32);
+        for row in masks.chunks_exact(groups) {
+            count = count.checked_add(row.iter().map(|mask| mask.count_ones()).sum())?;
+            starts.push(count);
+        }
+        Some(Self { width, masks, starts })
+    }
+
+    /// All masks, row after row.
+    pub(crate) fn masks(&self) -> &[u16] {
+        &self.masks
+    }
+
     /// Columns.
     pub(crate) fn width(&self) -> usize {
         self.width

@@ -115,7 +115,7 @@ impl Noise {
         train: impl Into<Inputs<'a>>,
         seed: u64,
     ) -> Result<Self> {
-        let Inputs { rows, image } = train.into();
+        let Inputs { rows, image, .. } = train.into();
         rows.check_finite("rows to take the noise from")?;
         if rows.is_empty() {
             return Err(Error::shape("rows to take the noise from", "at least 1", 0));

@@ -15,7 +15,7 @@ mod tests;
 
 pub(crate) use conv::Convolution;
 pub use first_values::FirstValues;
-pub(crate) use layers::{Layer, Learned, Move, Pass};
+pub(crate) use layers::{Layer, LayerState, Move};
 pub use loss::Loss;
 pub(crate) use network::{Build, Network, Outcome, Target, Trace, best, cut};
 pub use optimiser::Optimiser;

@@ -65,18 +65,26 @@ pub(crate) struct Trace {
 impl Network {
     /// The network of `spec` for inputs of `input`, its first weights drawn.
     pub(crate) fn new(spec: &NetworkSpec, input: MapShape, build: &Build) -> Result<Self> {
-        let shapes = spec.shapes(input)?;
-        let mut layers = Vec::new();
-        for (number, (layer, shape)) in spec.layers().iter().zip(&shapes).enumerate() {
+        let mut network = Self::empty(spec, input, build)?;
+        for (number, layer) in network.layers.iter_mut().enumerate() {
             let mut rng = Rng::of_stream(build.seed, LAYER_STREAMS + number as u64);
-            layers.push(make_layer(
-                layer,
-                (*shape, shapes[number + 1]),
-                build,
-                (number, &mut rng),
-            )?);
+            match layer {
+                Layer::Convolve(layer) => layer.draw(build.first, &build.optimiser, &mut rng),
+                Layer::Linear(layer) => layer.draw(build.first, &build.optimiser, &mut rng),
+                _ => {}
+            }
         }
-        Ok(Self { layers, shapes })
+        Ok(network)
+    }
+
+    /// The network of `spec` without weights, each layer to be restored.
+    pub(crate) fn empty(spec: &NetworkSpec, input: MapShape, build: &Build) -> Result<Self> {
+        let shapes = spec.shapes(input)?;
+        let layers = spec.layers().iter().enumerate();
+        let layers = layers.map(|(number, layer)| {
+            make_layer(layer, (shapes[number], shapes[number + 1]), build, number)
+        });
+        Ok(Self { layers: layers.collect::<Result<_>>()?, shapes })
     }
 
     /// The shape of the last layer's values.
@@ -216,12 +224,11 @@ fn make_layer(
     spec: &LayerSpec,
     (input, output): (MapShape, MapShape),
     build: &Build,
-    (number, rng): (usize, &mut Rng),
+    number: usize,
 ) -> Result<Layer> {
     Ok(match *spec {
         LayerSpec::Convolution { maps, kernel, density } => {
-            let first = (build.first, &build.optimiser);
-            Layer::Convolve(Convolve::new(input, (maps, kernel), density, first, rng))
+            Layer::Convolve(Convolve::new(input, (maps, kernel), density))
         }
         LayerSpec::Pad { margin } => Layer::Pad(Pad::new(input, margin)),
         LayerSpec::MaxPool { size } => Layer::MaxPool(MaxPool::new(input, output, size)),
@@ -238,10 +245,7 @@ fn make_layer(
             Layer::SoftKWinners(SoftKWinners { winners, hardness })
         }
         LayerSpec::Linear { units, density, drop_connect } => {
-            let sizes = (input.size(), units);
-            let mut layer = Linear::new(sizes, density, build.first, &build.optimiser, rng);
-            layer.drop_connect = drop_connect;
-            Layer::Linear(layer)
+            Layer::Linear(Linear::new((input.size(), units), density, drop_connect))
         }
     })
 }

@@ -79,7 +79,7 @@ impl Optimiser {
     }
 
     /// Whether mean squares are kept, and the largest of them.
-    fn keeps(&self) -> (bool, bool) {
+    pub(crate) fn keeps(&self) -> (bool, bool) {
         match self {
             Self::Sgd { .. } | Self::Nesterov { .. } => (false, false),
             Self::Adam { .. } => (true, false),

@@ -9,6 +9,8 @@ use crate::error::{Error, Result};
 /// Most units or maps of a layer, most places of a side of a kernel: what is above is a slip.
 const MOST_UNITS: usize = 1 << 20;
 const LARGEST_KERNEL: usize = 63;
+/// Most values between two layers.
+const MOST_VALUES: usize = 1 << 28;
 /// Most layers of a network.
 const MOST_LAYERS: usize = 1000;
 
@@ -139,6 +141,11 @@ impl NetworkSpec {
                 let text = format!("layer {} (`{layer}`) gets {given}", number + 1);
                 Error::setting("layers", reason, text)
             })?;
+            let size = shape.places().checked_mul(shape.channels);
+            if size.is_none_or(|size| size > MOST_VALUES) {
+                let expected = format!("at most {MOST_VALUES} values a sample");
+                return Err(Error::setting("layers", expected, format!("more after `{layer}`")));
+            }
             shapes.push(shape);
         }
         Ok(shapes)

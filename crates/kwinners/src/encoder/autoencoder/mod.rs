@@ -109,7 +109,7 @@ impl Autoencoder {
         mut settings: AutoencoderSettings,
         inputs: impl Into<Inputs<'a>>,
     ) -> Result<Self> {
-        let Inputs { rows, image } = inputs.into();
+        let Inputs { rows, image, .. } = inputs.into();
         rows.check_finite("training inputs")?;
         settings.check()?;
         image.map_or(Ok(()), |image| image.check(rows.width()))?;

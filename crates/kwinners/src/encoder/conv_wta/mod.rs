@@ -63,6 +63,7 @@ const AMPLITUDE_NAMES: [&str; 3] = ["amplitude", "amplitudefirst", "amplitudesec
 /// let inputs = Inputs {
 ///     rows: Rows::new(&images, 36)?,
 ///     image: Some(ImageShape { width: 6, height: 6, channels: 1 }),
+///     classes: 0,
 /// };
 /// let mut settings = ConvWtaSettings { winners: 5, learning_rate: 0.01, ..Default::default() };
 /// settings.set("channels", "8")?;
@@ -102,7 +103,7 @@ impl ConvWta {
     /// # Errors
     /// If the inputs are not images, hold NaN or infinity, or a setting is out of range.
     pub fn new<'a>(mut settings: ConvWtaSettings, inputs: impl Into<Inputs<'a>>) -> Result<Self> {
-        let Inputs { rows, image } = inputs.into();
+        let Inputs { rows, image, .. } = inputs.into();
         rows.check_finite("training inputs")?;
         settings.check()?;
         let image = image.ok_or_else(|| {

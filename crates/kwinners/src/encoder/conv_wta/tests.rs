@@ -104,7 +104,7 @@ fn loss(plan: &settings::Plan, weights: &Weights, samples: &[Vec<f64>], count: u
 fn slopes_are_differences_of_the_definition() {
     let values = images();
     let rows = Rows::new(&values, 60).unwrap();
-    let inputs = Inputs { rows, image: Some(IMAGE) };
+    let inputs = Inputs { rows, image: Some(IMAGE), classes: 0 };
     for (channels, percent, count) in [("4", "100", 11), ("4", "30", 3), ("3-4-5", "40", 4)] {
         let mut model = ConvWta::new(settings(channels, percent), inputs).unwrap();
         // Some steps, so that the decoder says something.
@@ -147,7 +147,7 @@ fn slopes_are_differences_of_the_definition() {
 #[test]
 fn ties_go_to_the_first_place() {
     let values = images();
-    let inputs = Inputs { rows: Rows::new(&values, 60).unwrap(), image: Some(IMAGE) };
+    let inputs = Inputs { rows: Rows::new(&values, 60).unwrap(), image: Some(IMAGE), classes: 0 };
     let model = ConvWta::new(settings("2", "100"), inputs).unwrap();
     let stage = &model.stages[0];
     let shape = stage.plan.layers[0];
@@ -169,7 +169,7 @@ fn ties_go_to_the_first_place() {
 #[test]
 fn finding_is_the_adjoint_of_showing() {
     let values = images();
-    let inputs = Inputs { rows: Rows::new(&values, 60).unwrap(), image: Some(IMAGE) };
+    let inputs = Inputs { rows: Rows::new(&values, 60).unwrap(), image: Some(IMAGE), classes: 0 };
     let model = ConvWta::new(settings("3/4", "100"), inputs).unwrap();
     let units: Vec<u32> = (0..model.units() as u32).collect();
     let (mut shown, mut found) = (Vec::new(), Vec::new());

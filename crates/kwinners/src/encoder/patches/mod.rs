@@ -92,7 +92,7 @@ settings! {
 /// let pixels: Vec<f32> = (0..10 * 64).map(|i| (i * i % 7) as f32 / 6.0).collect();
 /// let rows = Rows::new(&pixels, 64)?;
 /// let settings = PatchesSettings { units: 64, winners: 3, patch: 4, grid: 2, ..Default::default() };
-/// let patches = Patches::new(settings, Inputs { rows, image: Some(image) })?;
+/// let patches = Patches::new(settings, Inputs { rows, image: Some(image), classes: 0 })?;
 /// assert_eq!(patches.encode(rows)?.winners(), Some(3));
 /// # Ok::<(), kwinners::Error>(())
 /// ```
@@ -135,7 +135,7 @@ impl Patches {
     /// # Errors
     /// If the inputs are no images, hold NaN or infinity, or a setting is out of range.
     pub fn new<'a>(mut settings: PatchesSettings, inputs: impl Into<Inputs<'a>>) -> Result<Self> {
-        let Inputs { rows, image } = inputs.into();
+        let Inputs { rows, image, .. } = inputs.into();
         rows.check_finite("training inputs")?;
         let image = image.ok_or_else(|| {
             let reason = "patches need images: IDX and CIFAR files, image folders and .npy arrays \

@@ -1,7 +1,7 @@
 //! Batch normalisation of every map.
 
 use super::weights::Learned;
-use super::{Flow, Pass};
+use super::{Flow, LayerState, Pass};
 use crate::error::{Error, Result};
 use crate::net::{Optimiser, Signal};
 
@@ -52,8 +52,16 @@ impl BatchNorm {
         self.affine.iter_mut().flatten().collect()
     }
 
-    /// Takes saved averages.
-    pub(crate) fn restore(&mut self, mean: Vec<f32>, variance: Vec<f32>) -> Result<()> {
+    /// What a file has to keep.
+    pub(super) fn save(&self) -> Vec<Vec<f32>> {
+        let mut floats = vec![self.mean.clone(), self.variance.clone()];
+        self.affine.iter().flatten().for_each(|learned| floats.extend(learned.save()));
+        floats
+    }
+
+    /// Takes saved averages and factors.
+    pub(super) fn restore(&mut self, state: &mut LayerState, optimiser: &Optimiser) -> Result<()> {
+        let (mean, variance) = (state.take()?, state.take()?);
         for values in [&mean, &variance] {
             if values.len() != self.channels || values.iter().any(|value| !value.is_finite()) {
                 let expected = format!("{} finite numbers", self.channels);
@@ -64,6 +72,9 @@ impl BatchNorm {
             return Err(Error::shape("batch-norm variance", "0 or more", value));
         }
         (self.mean, self.variance) = (mean, variance);
+        for learned in self.affine.iter_mut().flatten() {
+            learned.restore(self.channels, optimiser, state)?;
+        }
         Ok(())
     }
 

@@ -1,8 +1,9 @@
 //! Convolutions, forward: dense ones in registers, sparse ones by the winners in each window.
 
 use super::weights::{Learned, draw_kept};
-use super::{Flow, Scratch};
-use crate::kernel::maps::Windows;
+use super::{Flow, LayerState, Scratch};
+use crate::error::{Error, Result};
+use crate::kernel::maps::{SparsePattern, Windows};
 use crate::kernel::{self, vectors::Weighted};
 use crate::net::{FirstValues, MapShape, Optimiser, Signal};
 use crate::rng::Rng;
@@ -16,25 +17,15 @@ use crate::rng::Rng;
 pub(crate) struct Convolve {
     pub(crate) input: MapShape,
     pub(crate) windows: Windows,
+    density: f32,
     pub(crate) weights: Learned,
     pub(crate) bias: Learned,
 }
 
 impl Convolve {
-    pub(crate) fn new(
-        input: MapShape,
-        (maps, kernel): (usize, usize),
-        density: f32,
-        (first, optimiser): (FirstValues, &Optimiser),
-        rng: &mut Rng,
-    ) -> Self {
-        let taps = kernel * kernel * input.channels;
-        let values = first.weights((taps, maps), taps * maps, density, rng);
-        let bias = first.bias(taps, maps, density, rng);
-        let mut weights = Learned::new(values, optimiser);
-        if density < 1.0 {
-            weights.keep(draw_kept(taps, maps, density, rng));
-        }
+    /// A layer without weights, for [`Convolve::draw`] or [`Convolve::restore`].
+    pub(crate) fn new(input: MapShape, (maps, kernel): (usize, usize), density: f32) -> Self {
+        let none = || Learned::new(Vec::new(), &Optimiser::Sgd { momentum: 0.0 });
         let windows = Windows {
             height: input.height + 1 - kernel,
             width: input.width + 1 - kernel,
@@ -43,7 +34,46 @@ impl Convolve {
             kernel,
             outputs: maps,
         };
-        Self { input, windows, weights, bias: Learned::new(bias, optimiser) }
+        Self { input, windows, density, weights: none(), bias: none() }
+    }
+
+    /// First weights drawn by `first`, then all but the share `density` of each filter's dropped.
+    pub(crate) fn draw(&mut self, first: FirstValues, optimiser: &Optimiser, rng: &mut Rng) {
+        let (taps, maps, density) = (self.taps(), self.windows.outputs, self.density);
+        let values = first.weights((taps, maps), taps * maps, density, rng);
+        let bias = first.bias(taps, maps, density, rng);
+        self.weights = Learned::new(values, optimiser);
+        self.bias = Learned::new(bias, optimiser);
+        if density < 1.0 {
+            self.weights.keep(draw_kept(taps, maps, density, rng));
+        }
+    }
+
+    /// Which weights are kept, if not all.
+    pub(super) fn masks(&self) -> Vec<u16> {
+        if self.weights.kept.is_empty() {
+            return Vec::new();
+        }
+        SparsePattern::new(self.windows.outputs, &self.weights.kept).masks().to_vec()
+    }
+
+    /// Takes saved weights.
+    pub(crate) fn restore(&mut self, state: &mut LayerState, optimiser: &Optimiser) -> Result<()> {
+        let (taps, maps) = (self.taps(), self.windows.outputs);
+        let masks = std::mem::take(&mut state.masks);
+        let expected = || Error::shape("filters", format!("{maps} of {taps} weights"), "others");
+        let count = taps.checked_mul(maps).ok_or_else(expected)?;
+        self.weights.restore(count, optimiser, state)?;
+        self.bias.restore(maps, optimiser, state)?;
+        if self.density < 1.0 {
+            let pattern = SparsePattern::from_masks(maps, taps, masks).ok_or_else(expected)?;
+            let mut kept = vec![false; count];
+            for row in 0..taps {
+                pattern.columns_of(row).for_each(|map| kept[row * maps + map] = true);
+            }
+            self.weights.keep(kept);
+        }
+        Ok(())
     }
 
     pub(crate) fn output_shape(&self) -> MapShape {

@@ -3,7 +3,8 @@
 use rayon::prelude::*;
 
 use super::weights::{Learned, compact, draw_kept};
-use super::{Flow, Scratch};
+use super::{Flow, LayerState, Scratch};
+use crate::error::{Error, Result};
 use crate::kernel::maps::SparsePattern;
 use crate::kernel::product::{add_product, add_product_of_transposed, add_product_transposed};
 use crate::kernel::{self, vectors::Weighted};
@@ -23,6 +24,7 @@ const TASKS: usize = 16;
 pub(crate) struct Linear {
     pub(crate) inputs: usize,
     pub(crate) units: usize,
+    density: f32,
     /// `(inputs, units)`, or what `pattern` keeps of it.
     pub(crate) weights: Learned,
     pub(crate) bias: Learned,
@@ -35,28 +37,50 @@ pub(crate) struct Linear {
 }
 
 impl Linear {
-    /// First weights drawn by `first` for all inputs, then all but the share `density` dropped.
-    pub(crate) fn new(
-        (inputs, units): (usize, usize),
-        density: f32,
-        first: FirstValues,
-        optimiser: &Optimiser,
-        rng: &mut Rng,
-    ) -> Self {
-        let values = first.weights((inputs, units), inputs * units, density, rng);
-        let bias = first.bias(inputs, units, density, rng);
-        let pattern = (density < 1.0)
-            .then(|| SparsePattern::new(units, &draw_kept(inputs, units, density, rng)));
-        let values = pattern.as_ref().map_or(values.clone(), |pattern| compact(pattern, &values));
+    /// A layer without weights, for [`Linear::draw`] or [`Linear::restore`].
+    pub(crate) fn new((inputs, units): (usize, usize), density: f32, drop_connect: f32) -> Self {
+        let none = || Learned::new(Vec::new(), &Optimiser::Sgd { momentum: 0.0 });
         Self {
             inputs,
             units,
-            weights: Learned::new(values, optimiser),
-            bias: Learned::new(bias, optimiser),
-            pattern,
-            drop_connect: 0.0,
+            density,
+            weights: none(),
+            bias: none(),
+            pattern: None,
+            drop_connect,
             thinned: Vec::new(),
         }
+    }
+
+    /// First weights drawn by `first` for all inputs, then all but the share `density` dropped.
+    pub(crate) fn draw(&mut self, first: FirstValues, optimiser: &Optimiser, rng: &mut Rng) {
+        let Self { inputs, units, density, .. } = *self;
+        let values = first.weights((inputs, units), inputs * units, density, rng);
+        let bias = first.bias(inputs, units, density, rng);
+        self.pattern = (density < 1.0)
+            .then(|| SparsePattern::new(units, &draw_kept(inputs, units, density, rng)));
+        let values = match &self.pattern {
+            Some(pattern) => compact(pattern, &values),
+            None => values,
+        };
+        self.weights = Learned::new(values, optimiser);
+        self.bias = Learned::new(bias, optimiser);
+    }
+
+    /// Takes saved weights.
+    pub(crate) fn restore(&mut self, state: &mut LayerState, optimiser: &Optimiser) -> Result<()> {
+        let Self { inputs, units, .. } = *self;
+        let mut count = inputs.checked_mul(units);
+        if self.density < 1.0 {
+            let masks = std::mem::take(&mut state.masks);
+            self.pattern = SparsePattern::from_masks(units, inputs, masks);
+            count = self.pattern.as_ref().map(SparsePattern::kept);
+        }
+        let count = count.ok_or_else(|| {
+            Error::shape("masks of weights", format!("those of {inputs} rows of {units}"), "others")
+        })?;
+        self.weights.restore(count, optimiser, state)?;
+        self.bias.restore(units, optimiser, state)
     }
 
     pub(crate) fn kept_weights(&self) -> usize {

@@ -17,7 +17,8 @@ pub(crate) use linear::Linear;
 pub(crate) use pool::MaxPool;
 pub(crate) use weights::{Learned, Move};
 
-use super::Signal;
+use super::{Optimiser, Signal};
+use crate::error::{Error, Result};
 use crate::kernel::SelectScratch;
 use crate::kernel::maps::RowPair;
 use crate::kernel::vectors::Weighted;
@@ -44,6 +45,26 @@ pub(crate) struct Flow<'a> {
     pub(crate) input: &'a Signal,
     pub(crate) output: &'a Signal,
     pub(crate) slopes: &'a Signal,
+}
+
+/// What a file has to keep of a layer; which array is which, the layer knows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct LayerState {
+    pub(crate) floats: Vec<Vec<f32>>,
+    /// Which weights are kept, as [`crate::kernel::maps::SparsePattern`] has it.
+    pub(crate) masks: Vec<u16>,
+    /// Samples of a duty cycle.
+    pub(crate) samples: u64,
+}
+
+impl LayerState {
+    /// The next array.
+    pub(crate) fn take(&mut self) -> Result<Vec<f32>> {
+        if self.floats.is_empty() {
+            return Err(Error::shape("layer", "an array", "nothing"));
+        }
+        Ok(self.floats.remove(0))
+    }
 }
 
 /// Buffers of a block that passes through a network.
@@ -148,6 +169,44 @@ impl Layer {
             Self::Linear(layer) => vec![&mut layer.weights, &mut layer.bias],
             Self::BatchNorm(layer) => layer.learned(),
             _ => Vec::new(),
+        }
+    }
+
+    /// What a file has to keep of the layer.
+    pub(crate) fn save(&self) -> LayerState {
+        let mut state = LayerState::default();
+        match self {
+            Self::Convolve(layer) => {
+                state.masks = layer.masks();
+                state.floats = [layer.weights.save(), layer.bias.save()].concat();
+            }
+            Self::Linear(layer) => {
+                state.masks = layer.pattern.iter().flat_map(|p| p.masks()).copied().collect();
+                state.floats = [layer.weights.save(), layer.bias.save()].concat();
+            }
+            Self::BatchNorm(layer) => state.floats = layer.save(),
+            Self::KWinners(layer) => {
+                state.samples = layer.duty.samples();
+                state.floats = vec![layer.duty.values().to_vec()];
+            }
+            _ => {}
+        }
+        state
+    }
+
+    /// Makes the layer what it was when it was saved; a layer that was made empty, or any other of the same
+    /// description.
+    pub(crate) fn restore(&mut self, mut state: LayerState, optimiser: &Optimiser) -> Result<()> {
+        match self {
+            Self::Convolve(layer) => layer.restore(&mut state, optimiser)?,
+            Self::Linear(layer) => layer.restore(&mut state, optimiser)?,
+            Self::BatchNorm(layer) => layer.restore(&mut state, optimiser)?,
+            Self::KWinners(layer) => layer.restore(state.take()?, state.samples)?,
+            _ => {}
+        }
+        match state.floats.len() + state.masks.len() {
+            0 => Ok(()),
+            left => Err(Error::shape("layer", "nothing more of it", format!("{left} arrays more"))),
         }
     }
 

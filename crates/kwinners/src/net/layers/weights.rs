@@ -1,5 +1,7 @@
 //! Values that a layer learns, with their gradient and what holds some of them at zero.
 
+use super::LayerState;
+use crate::error::{Error, Result};
 use crate::kernel::maps::SparsePattern;
 use crate::net::{Optimiser, Parameter};
 use crate::rng::Rng;
@@ -25,6 +27,7 @@ pub(crate) struct Move {
 }
 
 impl Learned {
+    /// Values that have not moved yet.
     pub(crate) fn new(values: Vec<f32>, optimiser: &Optimiser) -> Self {
         let gradient = vec![0.0; values.len()];
         Self { parameter: Parameter::new(values, optimiser), gradient, kept: Vec::new() }
@@ -51,6 +54,43 @@ impl Learned {
         self.parameter.step(&how.optimiser, how.rate, how.step, &self.gradient);
         self.rezero();
         self.gradient.fill(0.0);
+    }
+
+    /// Values and what the optimiser remembers, for [`Learned::restore`].
+    pub(crate) fn save(&self) -> Vec<Vec<f32>> {
+        let Parameter { values, first, second, peak } = &self.parameter;
+        // Plain descent remembers nothing.
+        let first = if first.iter().all(|value| *value == 0.0) { &Vec::new() } else { first };
+        vec![values.clone(), first.clone(), second.clone(), peak.clone()]
+    }
+
+    /// Takes `count` saved values, moved by `optimiser`.
+    pub(crate) fn restore(
+        &mut self,
+        count: usize,
+        optimiser: &Optimiser,
+        state: &mut LayerState,
+    ) -> Result<()> {
+        let [values, mut first, second, peak] =
+            [state.take()?, state.take()?, state.take()?, state.take()?];
+        let (squares, peaks) = optimiser.keeps();
+        let wanted = |kept: bool| if kept { count } else { 0 };
+        let wanted = [count, first.len(), wanted(squares), wanted(peaks)];
+        let got = [values.len(), first.len(), second.len(), peak.len()];
+        if got != wanted || !(first.is_empty() || first.len() == count) {
+            return Err(Error::shape("weights", format!("{count} of them"), format!("{got:?}")));
+        }
+        let all = [&values, &first, &second, &peak];
+        if let Some(value) = all.into_iter().flatten().find(|value| !value.is_finite()) {
+            return Err(Error::shape("weights", "finite numbers", value));
+        }
+        if let Some(square) = second.iter().chain(&peak).find(|value| **value < 0.0) {
+            return Err(Error::shape("weights", "squares of 0 or more", square));
+        }
+        first.resize(count, 0.0);
+        self.gradient = vec![0.0; count];
+        self.parameter = Parameter { values, first, second, peak };
+        Ok(())
     }
 
     /// Sets what is not kept to zero. Its velocity goes on, as in the published programs.

@@ -1,0 +1,420 @@
+//! Networks with k-winners that tell classes apart, and the codes of their last hidden layer.
+//!
+//! Source: Ahmad and Scheinkman, "How Can We Be So Dense? The benefits of using highly sparse
+//! representations", 2019.
+
+mod inputs;
+mod learn;
+mod presets;
+mod settings;
+
+pub use presets::ClassifierPreset;
+pub use settings::{
+    ClassifierLoss, ClassifierOptimiser, ClassifierSchedule, ClassifierSettings, InputNoise,
+};
+
+use rayon::prelude::*;
+
+use super::scaling::Scaling;
+use super::settings::offers;
+use super::{Classify, Encoder, Inputs, Kind, Latents, ROWS_A_TASK, Schedule, State};
+use crate::error::{Error, Result};
+use crate::kernel::SelectScratch;
+use crate::kwta::KWinners;
+use crate::net::{Build, Layer, LayerSpec, LayerState, MapShape, Network, NetworkSpec, Trace};
+use crate::rows::{ImageShape, Rows};
+use crate::sdr::SdrBatch;
+use inputs::Range;
+use learn::{Progress, Workspace};
+
+/// Samples of a fit whose length is not set.
+const ENOUGH_SAMPLES: usize = 600_000;
+const FEWEST_EPOCHS: usize = 10;
+/// Rows that pass a network at once when it doesn't learn.
+const ROWS_A_PASS: usize = 16;
+
+/// A network whose last hidden layer gives codes: the winners of its last k-winners layer, or the
+/// `winners` largest activations before the classes where it has none.
+///
+/// Sparse weights are stored and multiplied sparse, and what follows a k-winners layer touches
+/// winners only, learning or not: see [`crate::net`].
+///
+/// ```
+/// use kwinners::encoder::{Classifier, ClassifierSettings, Classify, Encoder, Inputs, Learner};
+/// use kwinners::Rows;
+/// // Two classes: which half of eight values is larger.
+/// let images: Vec<f32> = (0..800).map(|i| ((i % 8 < 4) == (i / 8 % 2 == 0)) as u8 as f32).collect();
+/// let labels: Vec<u32> = (0..100).map(|row| row % 2).collect();
+/// let rows = Rows::new(&images, 8)?;
+/// let mut settings = ClassifierSettings { learning_rate: 0.01, ..Default::default() };
+/// settings.set("layers", "linear 40 density=0.5, k-winners 5")?;
+/// let inputs = Inputs { rows, image: None, classes: 2 };
+/// let mut classifier = Classifier::new(settings, inputs)?;
+/// for _ in 0..20 {
+///     classifier.learn(rows, Some(&labels))?;
+/// }
+/// assert_eq!(classifier.classify(rows)?, labels);
+/// assert_eq!(classifier.encode(rows)?.winners(), Some(5));
+/// # Ok::<(), kwinners::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Classifier {
+    settings: ClassifierSettings,
+    width: usize,
+    image: Option<ImageShape>,
+    classes: usize,
+    scaling: Scaling,
+    /// Of the training values.
+    range: Range,
+    network: Network,
+    code: Code,
+    progress: Progress,
+    workspace: Workspace,
+}
+
+/// Where codes come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Code {
+    /// The layer whose input is ranked.
+    layer: usize,
+    k_winners: KWinners,
+}
+
+impl Classifier {
+    /// An untrained classifier for inputs like `inputs`, which say how many classes there are; their
+    /// scaling is learned, and their number says how long the schedule is.
+    ///
+    /// # Errors
+    /// If there are no classes, a setting is out of range, a layer does not fit what it gets, or the inputs
+    /// hold NaN or infinity.
+    pub fn new<'a>(
+        mut settings: ClassifierSettings,
+        inputs: impl Into<Inputs<'a>>,
+    ) -> Result<Self> {
+        let Inputs { rows, image, classes } = inputs.into();
+        rows.check_finite("training inputs")?;
+        settings.check()?;
+        if classes < 2 {
+            let expected = "labels of at least 2 classes";
+            return Err(Error::shape("training data of a classifier", expected, classes));
+        }
+        if settings.epochs == 0 {
+            settings.epochs = ENOUGH_SAMPLES.div_ceil(rows.len().max(1)).max(FEWEST_EPOCHS);
+        }
+        let scaling = Scaling::learn(settings.input, rows)?;
+        let spec = whole(&settings, classes);
+        let network = Network::new(&spec, shape_of(rows.width(), image), &build(&settings))?;
+        Ok(Self {
+            width: rows.width(),
+            image,
+            classes,
+            scaling,
+            range: Range::of(rows),
+            code: Code::of(&network, settings.winners)?,
+            progress: Progress::new(rows.len()),
+            network,
+            workspace: Workspace::default(),
+            settings,
+        })
+    }
+
+    /// The classifier as it was saved.
+    pub(crate) fn from_state(settings: ClassifierSettings, state: &mut State) -> Result<Self> {
+        settings.check()?;
+        let width = state.take("width")?;
+        let image = state.take_image(width)?;
+        let classes = state.take("classes")?;
+        let spec = whole(&settings, classes);
+        let mut network = Network::empty(&spec, shape_of(width, image), &build(&settings))?;
+        for (number, layer) in network.layers.iter_mut().enumerate() {
+            let mut saved = LayerState::default();
+            if let Layer::KWinners(_) = layer {
+                saved.samples = state.take(&layer_name(number, "samples"))?;
+            }
+            for (name, slot) in layer_arrays(number, layer) {
+                match slot {
+                    Slot::Floats => saved.floats.push(state.take_array(&name)?),
+                    Slot::Masks => saved.masks = state.take_array(&name)?,
+                }
+            }
+            layer.restore(saved, &settings.optimiser())?;
+        }
+        Ok(Self {
+            width,
+            image,
+            classes,
+            scaling: Scaling::take_from(state, width)?,
+            range: Range::take_from(state)?,
+            code: Code::of(&network, settings.winners)?,
+            progress: Progress::take_from(state)?,
+            network,
+            workspace: Workspace::default(),
+            settings,
+        })
+    }
+
+    /// The settings that the classifier was made with.
+    pub fn settings(&self) -> &ClassifierSettings {
+        &self.settings
+    }
+
+    /// Weights that are not zero, layer by layer, and of how many: layers without weights left out.
+    pub fn kept_weights(&self) -> Vec<(usize, usize)> {
+        let kept = |layer: &Layer| match layer {
+            Layer::Convolve(layer) => {
+                let shape = layer.windows;
+                let all = shape.kernel * shape.kernel * shape.channels * shape.outputs;
+                Some((layer.kept_weights(), all))
+            }
+            Layer::Linear(layer) => Some((layer.kept_weights(), layer.inputs * layer.units)),
+            _ => None,
+        };
+        self.network.layers.iter().filter_map(kept).collect()
+    }
+
+    /// Entropy of the duty cycles of each k-winners layer in bits, `Σ H(d)` over its units, and the most
+    /// that it could be, `n · H(k/n)`.
+    ///
+    /// Source: Ahmad and Scheinkman 2019, section 2.
+    pub fn entropies(&self) -> Vec<(f64, f64)> {
+        let entropy = |layer: &Layer| match layer {
+            Layer::KWinners(layer) => Some(layer.entropy()),
+            _ => None,
+        };
+        self.network.layers.iter().filter_map(entropy).collect()
+    }
+
+    /// Passes blocks of `rows` to layer `until` and hands each trace, with its first row's number, to
+    /// `read`.
+    fn pass<T: Send>(
+        &self,
+        rows: Rows<'_>,
+        until: usize,
+        read: impl Fn(&mut Trace, usize) -> Result<T> + Sync,
+    ) -> Result<Vec<T>> {
+        let blocks: Vec<Rows<'_>> = rows.blocks(ROWS_A_PASS).collect();
+        let one = |trace: &mut Trace, (number, block): (usize, &Rows<'_>)| {
+            self.fill(*block, trace);
+            self.network.infer(trace, until);
+            read(trace, number * ROWS_A_PASS)
+        };
+        if let [block] = blocks.as_slice() {
+            let mut trace = self.workspace.take_trace();
+            let read = one(&mut trace, (0, block)).map(|read| vec![read]);
+            self.workspace.put_trace(trace);
+            return read;
+        }
+        let tasks = blocks.par_iter().enumerate();
+        tasks.map_init(Trace::default, one).collect()
+    }
+
+    fn check_rows(&self, rows: Rows<'_>) -> Result<()> {
+        rows.check_width("inputs to classify", self.width)?;
+        rows.check_finite("inputs to classify")
+    }
+
+    /// Writes the code of each sample of a trace that has come to the code's layer to `codes`, `(k,)` each.
+    fn codes_of(&self, trace: &mut Trace, codes: &mut Vec<u32>) -> Result<()> {
+        let Trace { signals, scratch, .. } = trace;
+        let signal = &signals[self.code.layer];
+        let (mut code, mut select) = (Vec::new(), SelectScratch::default());
+        for sample in 0..signal.len() {
+            match &self.network.layers[self.code.layer] {
+                Layer::KWinners(layer) => layer.code_of(signal.sample(sample), scratch, &mut code),
+                _ => {
+                    code.resize(self.code.k_winners.winners(), 0);
+                    let scores = signal.sample(sample);
+                    self.code.k_winners.pick(sample, scores, &mut select, &mut code)?;
+                }
+            }
+            codes.extend_from_slice(&code);
+        }
+        Ok(())
+    }
+}
+
+impl Code {
+    /// The last k-winners layer, or the `winners` largest of what the classes are told from.
+    fn of(network: &Network, winners: usize) -> Result<Self> {
+        let layers = network.layers.iter().enumerate().rev();
+        let mut last = layers.filter_map(|(number, layer)| match layer {
+            Layer::KWinners(layer) if layer.code_winners() < layer.shape.size() => {
+                Some((number, layer.code_winners()))
+            }
+            _ => None,
+        });
+        let classes = network.layers.len() - 1;
+        match (last.next(), winners) {
+            (Some((layer, own)), 0) => {
+                Ok(Self { layer, k_winners: KWinners::new(network.shapes[layer].size(), own)? })
+            }
+            (Some((layer, own)), asked) if asked == own => {
+                Ok(Self { layer, k_winners: KWinners::new(network.shapes[layer].size(), own)? })
+            }
+            (Some((_, own)), asked) => {
+                let expected = format!("0 or {own}, as the last k-winners layer has");
+                Err(Error::setting("winners", expected, asked))
+            }
+            (None, 0) => {
+                let expected = "at least 1, as no layer has k-winners";
+                Err(Error::setting("winners", expected, 0))
+            }
+            (None, asked) => {
+                let k_winners = KWinners::new(network.shapes[classes].size(), asked)?;
+                Ok(Self { layer: classes, k_winners })
+            }
+        }
+    }
+}
+
+/// The network of the settings with the layer to the classes.
+fn whole(settings: &ClassifierSettings, classes: usize) -> NetworkSpec {
+    let mut layers = settings.layers.layers().to_vec();
+    layers.push(LayerSpec::Linear { units: classes, density: 1.0, drop_connect: 0.0 });
+    NetworkSpec::new(layers)
+}
+
+fn build(settings: &ClassifierSettings) -> Build {
+    Build {
+        first: settings.first_weights,
+        optimiser: settings.optimiser(),
+        boost: settings.boost,
+        period: settings.duty_period,
+        seed: settings.seed,
+    }
+}
+
+/// Images as maps, other inputs as one place.
+fn shape_of(width: usize, image: Option<ImageShape>) -> MapShape {
+    image.map_or(MapShape::flat(width), |image| MapShape {
+        height: image.height,
+        width: image.width,
+        channels: image.channels,
+    })
+}
+
+/// What one array of a layer holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Slot {
+    Floats,
+    Masks,
+}
+
+/// The arrays that a layer is saved in, by their names.
+fn layer_arrays(number: usize, layer: &Layer) -> Vec<(String, Slot)> {
+    let learned = ["weights", "wfirst", "wsecond", "wpeak", "bias", "bfirst", "bsecond", "bpeak"];
+    let floats = |names: &[&str]| -> Vec<(String, Slot)> {
+        names.iter().map(|name| (layer_name(number, name), Slot::Floats)).collect()
+    };
+    let masks = (layer_name(number, "masks"), Slot::Masks);
+    match layer {
+        Layer::Convolve(_) | Layer::Linear(_) => [floats(&learned), vec![masks]].concat(),
+        Layer::BatchNorm(norm) => {
+            let affine = if norm.is_affine() { &learned[..] } else { &[] };
+            [floats(&["normmean", "normvariance"]), floats(affine)].concat()
+        }
+        Layer::KWinners(_) => floats(&["duty"]),
+        _ => Vec::new(),
+    }
+}
+
+/// A name of lower-case letters, at most 16, for something of layer `number`.
+fn layer_name(number: usize, what: &str) -> String {
+    let letter = |digit: usize| char::from(b'a' + (digit % 26) as u8);
+    format!("{}{}{what}", letter(number / 26), letter(number))
+}
+
+impl Encoder for Classifier {
+    fn input_width(&self) -> usize {
+        self.width
+    }
+
+    fn units(&self) -> usize {
+        self.code.k_winners.units()
+    }
+
+    fn winners(&self) -> usize {
+        self.code.k_winners.winners()
+    }
+
+    fn encode_into(&self, rows: Rows<'_>, codes: &mut SdrBatch) -> Result<()> {
+        super::encode_in_blocks(self, rows, codes, |block| {
+            let mut winners = Vec::new();
+            let mut trace = Trace::default();
+            for rows in block.blocks(ROWS_A_PASS) {
+                self.fill(rows, &mut trace);
+                self.network.infer(&mut trace, self.code.layer);
+                self.codes_of(&mut trace, &mut winners)?;
+            }
+            Ok(winners)
+        })
+    }
+}
+
+impl Classify for Classifier {
+    fn classes(&self) -> usize {
+        self.classes
+    }
+
+    fn scores(&self, rows: Rows<'_>) -> Result<Vec<f32>> {
+        self.check_rows(rows)?;
+        let last = self.network.layers.len();
+        let scores = self.pass(rows, last, |trace, _| Ok(trace.signals[last].values.clone()))?;
+        Ok(scores.concat())
+    }
+}
+
+impl Latents for Classifier {
+    /// What the units of the code's layer give: 0 for those that don't win.
+    fn latents(&self, rows: Rows<'_>) -> Result<Vec<f32>> {
+        self.check_rows(rows)?;
+        let until = match self.network.layers[self.code.layer] {
+            Layer::KWinners(_) => self.code.layer + 1,
+            _ => self.code.layer,
+        };
+        let latents = self.pass(rows, until, |trace, _| Ok(trace.signals[until].values.clone()))?;
+        Ok(latents.concat())
+    }
+
+    fn reconstruct(&self, _latents: Rows<'_>) -> Result<Vec<f32>> {
+        Err(Error::Unsupported("a classifier has no decoder".to_owned()))
+    }
+}
+
+impl Kind for Classifier {
+    offers!(learner, classifier);
+
+    fn schedule(&self) -> Schedule {
+        let ClassifierSettings { epochs, batch, first_batch, seed, .. } = self.settings;
+        let first_batch = if first_batch == 0 { batch } else { first_batch };
+        Schedule { epochs, batch, first_batch, steps: None, seed }
+    }
+
+    fn filter(&self, unit: usize) -> Vec<f32> {
+        self.linear_part(unit)
+    }
+
+    fn state(&self) -> State {
+        let mut state = State::default();
+        state.push("width", self.width);
+        state.push_image(self.image);
+        state.push("classes", self.classes);
+        self.scaling.push_to(&mut state);
+        self.range.push_to(&mut state);
+        self.progress.push_to(&mut state);
+        for (number, layer) in self.network.layers.iter().enumerate() {
+            let saved = layer.save();
+            if let Layer::KWinners(_) = layer {
+                state.push(&layer_name(number, "samples"), saved.samples);
+            }
+            let mut floats = saved.floats.iter();
+            for (name, slot) in layer_arrays(number, layer) {
+                match slot {
+                    Slot::Floats => state.push_array(&name, floats.next().expect("as many")),
+                    Slot::Masks => state.push_array(&name, &saved.masks),
+                }
+            }
+        }
+        state
+    }
+}

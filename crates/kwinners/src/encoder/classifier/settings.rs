@@ -1,0 +1,205 @@
+//! Settings of the classifier.
+
+use super::super::scaling::InputScaling;
+use super::super::settings::{
+    Value, check_below_1, check_counts, check_from_0, check_positive, choice, settings,
+};
+use super::presets::ClassifierPreset;
+use crate::error::{Error, Result};
+use crate::net::{FirstValues, Loss, NetworkSpec, Optimiser, Target};
+
+choice! {
+    /// How the weights of a classifier follow their gradient.
+    ClassifierOptimiser {
+        /// Descent, with momentum if it is set.
+        Sgd = "sgd",
+        /// Nesterov's momentum.
+        Nesterov = "nesterov",
+        /// Adam with 0.9, 0.999 and 1e-8.
+        Adam = "adam",
+        /// Adam that divides by the largest mean square so far.
+        AmsGrad = "amsgrad",
+    }
+}
+
+choice! {
+    /// How the learning rate of a classifier goes on.
+    ClassifierSchedule {
+        /// The same all the time.
+        Constant = "constant",
+        /// Times `rate_factor` after every epoch.
+        Epoch = "epoch",
+        /// Times `rate_factor` after every `rate_every` steps.
+        Step = "step",
+        /// Down to 0 on half a cosine.
+        Cosine = "cosine",
+        /// Times `rate_factor` where the mean loss of `rate_every` epochs running was no better than before.
+        Plateau = "plateau",
+    }
+}
+
+choice! {
+    /// What a classifier's scores are to be.
+    ClassifierLoss {
+        /// The logarithms of the classes' shares: `-ln softmax(scores)[label]`.
+        Softmax = "softmax",
+        /// 1 for the label and 0 for all others: squared errors.
+        Mse = "mse",
+        /// The same through a sigmoid: cross-entropy of each class.
+        Bce = "bce",
+    }
+}
+
+choice! {
+    /// What is done to inputs while learning, so that noise later does less harm.
+    InputNoise {
+        /// Nothing.
+        None = "none",
+        /// A share of an image's values, drawn up to `noise_level`, takes one value, drawn from the range of the
+        /// training values for each image, never within a twentieth of the range of what `s2` noise takes.
+        RandomValue = "random-value",
+        /// As `random-value`, but every value drawn for itself.
+        RandomValues = "random-values",
+        /// Normal numbers, their deviation drawn up to `noise_level` of the range.
+        Gaussian = "gaussian",
+    }
+}
+
+impl Value for NetworkSpec {
+    const EXPECTED: &'static str = "layers joined by commas, such as linear 100, k-winners 10";
+
+    fn parse(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+
+    fn print(&self) -> String {
+        self.to_string()
+    }
+
+    fn explain(text: &str) -> Option<Error> {
+        text.parse::<Self>().err()
+    }
+}
+
+impl Value for FirstValues {
+    const EXPECTED: &'static str = "one of kaiming rescaled he xavier uniform";
+
+    fn parse(text: &str) -> Option<Self> {
+        Some(match text.trim() {
+            "kaiming" => Self::Kaiming,
+            "rescaled" => Self::Rescaled,
+            "he" => Self::He,
+            "xavier" => Self::Xavier,
+            "uniform" => Self::Uniform,
+            _ => return None,
+        })
+    }
+
+    fn print(&self) -> String {
+        let name = match self {
+            Self::Kaiming => "kaiming",
+            Self::Rescaled => "rescaled",
+            Self::He => "he",
+            Self::Xavier => "xavier",
+            Self::Uniform => "uniform",
+        };
+        name.to_owned()
+    }
+}
+
+settings! {
+    /// Settings of a [`Classifier`](super::Classifier). Choosing a preset sets all the others.
+    ClassifierSettings recipes preset {
+        /// A published network with its way of learning; what is set besides overrides it.
+        preset: ClassifierPreset = ClassifierPreset::Mlp,
+        /// The network, layer by layer, but for the last: a linear one to the classes.
+        layers: NetworkSpec = super::presets::layers("linear 1000 density=0.3, k-winners 100"),
+        /// Active units of a code where no layer has k-winners; 0 takes those of the last such layer at inference.
+        winners: usize = 0,
+        /// Passes over the training data; 0 means as many as show 600,000 samples, and at least 10.
+        epochs: usize = 0,
+        /// Samples a step.
+        batch: usize = 64,
+        /// Samples a step of the first epoch; 0 for as many as later.
+        first_batch: usize = 0,
+        /// How far the weights move a step.
+        learning_rate: f32 = 0.001,
+        /// How the rate goes on: constant, epoch, step, cosine or plateau.
+        schedule: ClassifierSchedule = ClassifierSchedule::Cosine,
+        /// What the rate is multiplied by, epoch after epoch or where the schedule says.
+        rate_factor: f32 = 0.8,
+        /// Steps between two cuts of the rate (`step`), or epochs without progress (`plateau`).
+        rate_every: usize = 5,
+        /// How the weights follow their gradient: sgd, nesterov, adam or amsgrad.
+        optimiser: ClassifierOptimiser = ClassifierOptimiser::Adam,
+        /// Share of the last step that is taken again by sgd and nesterov.
+        momentum: f32 = 0.0,
+        /// Pull of every weight and bias towards 0, added to its slope.
+        weight_decay: f32 = 0.0,
+        /// What the scores are to be: softmax, mse or bce.
+        loss: ClassifierLoss = ClassifierLoss::Softmax,
+        /// Share of the target that all classes get alike, for softmax.
+        smooth: f32 = 0.0,
+        /// Boost strength of the k-winners layers.
+        boost: f32 = 1.5,
+        /// What the boost strength is multiplied by after every epoch.
+        boost_decay: f32 = 0.85,
+        /// Samples that duty cycles reach back.
+        duty_period: u64 = 1000,
+        /// First weights: kaiming, rescaled, he, xavier or uniform.
+        first_weights: FirstValues = FirstValues::Kaiming,
+        /// What is done to inputs: raw, normalised, centred or standardised.
+        input: InputScaling = InputScaling::Normalised,
+        /// Noise on inputs while learning: none, random-value, random-values or gaussian.
+        noise: InputNoise = InputNoise::None,
+        /// Most of that noise: a share of the values, or of their range.
+        noise_level: f32 = 0.5,
+        /// Pixels by which images are shifted at random while learning, at most, each way.
+        shift: usize = 0,
+        /// Seed of the first weights, of all noise and of the order of the samples.
+        seed: u64 = 0,
+    }
+}
+
+impl ClassifierSettings {
+    pub(super) fn target(&self) -> Target {
+        match self.loss {
+            ClassifierLoss::Softmax => Target::Softmax { smooth: self.smooth },
+            ClassifierLoss::Mse => Target::OneHot(Loss::MeanSquared),
+            ClassifierLoss::Bce => Target::OneHot(Loss::CrossEntropy),
+        }
+    }
+
+    pub(super) fn optimiser(&self) -> Optimiser {
+        let Self { momentum, .. } = *self;
+        let (beta1, beta2, epsilon) = (0.9, 0.999, 1e-8);
+        match self.optimiser {
+            ClassifierOptimiser::Sgd => Optimiser::Sgd { momentum },
+            ClassifierOptimiser::Nesterov => Optimiser::Nesterov { momentum },
+            ClassifierOptimiser::Adam => Optimiser::Adam { beta1, beta2, epsilon },
+            ClassifierOptimiser::AmsGrad => Optimiser::AmsGrad { beta1, beta2, epsilon },
+        }
+    }
+
+    /// Samples a step of epoch `epoch`.
+    pub(super) fn batch_of(&self, epoch: usize) -> usize {
+        if epoch == 0 && self.first_batch > 0 { self.first_batch } else { self.batch }
+    }
+
+    /// Refuses values out of range.
+    pub(super) fn check(&self) -> Result<()> {
+        check_positive(&[
+            ("learning_rate", self.learning_rate),
+            ("rate_factor", self.rate_factor),
+            ("boost_decay", self.boost_decay),
+            ("noise_level", self.noise_level),
+        ])?;
+        check_from_0(&[("weight_decay", self.weight_decay), ("boost", self.boost)])?;
+        check_below_1(&[("momentum", self.momentum), ("smooth", self.smooth)])?;
+        check_counts(&[("batch", self.batch), ("rate_every", self.rate_every)])?;
+        match self.noise_level <= 1.0 {
+            true => Ok(()),
+            false => Err(Error::setting("noise_level", "at most 1", self.noise_level)),
+        }
+    }
+}
