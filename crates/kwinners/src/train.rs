@@ -88,7 +88,7 @@ pub fn fit(
             false => order_of_epoch(schedule.seed, here.epoch, data.len()),
         };
         while here.sample < order.len() {
-            let end = (here.sample + schedule.batch).min(order.len());
+            let end = (here.sample + schedule.batch_of(here.epoch)).min(order.len());
             batch.gather(data, &order[here.sample..end]);
             let rows = Rows::new(&batch.values, data.width())?;
             let labels = data.labels.as_ref().map(|_| &batch.labels[..]);
@@ -117,24 +117,43 @@ impl Schedule {
     pub fn samples(&self, len: usize) -> u64 {
         let all = (self.epochs * len) as u64;
         let Some(steps) = self.steps else { return all };
-        let (epochs, rest) = (steps / self.steps_an_epoch(len), steps % self.steps_an_epoch(len));
-        all.min(epochs * len as u64 + rest * self.batch as u64)
+        let first = self.steps_of(0, len);
+        if steps < first {
+            return all.min(steps * self.first_batch as u64);
+        }
+        let (epochs, rest) =
+            ((steps - first) / self.steps_of(1, len), (steps - first) % self.steps_of(1, len));
+        all.min((epochs + 1) * len as u64 + rest * self.batch as u64)
     }
 
     /// Steps of a whole fit to `len` rows.
     pub fn all_steps(&self, len: usize) -> u64 {
-        let all = self.epochs as u64 * self.steps_an_epoch(len);
+        let all = self.steps_before(self.epochs, len);
         self.steps.map_or(all, |steps| steps.min(all))
     }
 
-    fn steps_an_epoch(&self, len: usize) -> u64 {
-        len.div_ceil(self.batch).max(1) as u64
+    /// Samples a step of an epoch.
+    fn batch_of(&self, epoch: usize) -> usize {
+        if epoch == 0 { self.first_batch } else { self.batch }
+    }
+
+    /// Steps of an epoch over `len` rows.
+    fn steps_of(&self, epoch: usize, len: usize) -> u64 {
+        len.div_ceil(self.batch_of(epoch)).max(1) as u64
+    }
+
+    /// Steps of the first `epochs` epochs over `len` rows.
+    fn steps_before(&self, epochs: usize, len: usize) -> u64 {
+        match epochs {
+            0 => 0,
+            _ => self.steps_of(0, len) + (epochs as u64 - 1) * self.steps_of(1, len),
+        }
     }
 
     /// Whether all steps are done at `here`, a position in `len` samples.
     fn ends_at(&self, here: Position, len: usize) -> bool {
-        let within = here.sample.div_ceil(self.batch) as u64;
-        here.epoch as u64 * self.steps_an_epoch(len) + within >= self.all_steps(len)
+        let within = here.sample.div_ceil(self.batch_of(here.epoch)) as u64;
+        self.steps_before(here.epoch, len) + within >= self.all_steps(len)
     }
 }
 

@@ -3,6 +3,7 @@
 //! Two traits, both object-safe, and one closed enum of everything that a file can hold.
 
 mod autoencoder;
+mod classifier;
 mod conv_wta;
 mod model;
 mod patches;
@@ -17,6 +18,10 @@ mod weights;
 pub use autoencoder::{
     Activation, Autoencoder, AutoencoderSettings, AutoencoderWeights, FirstWeights,
     InputStatistics, LatentSelection, LossKind, OptimiserKind, RateKind,
+};
+pub use classifier::{
+    Classifier, ClassifierLoss, ClassifierOptimiser, ClassifierPreset, ClassifierSchedule,
+    ClassifierSettings, InputNoise,
 };
 pub use conv_wta::{Channels, ConvWta, ConvWtaSettings};
 pub use model::{Inputs, Model, Schedule, SettingHelp};
@@ -33,6 +38,7 @@ pub use tied::{Boosting, Tied, TiedSettings};
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
+use crate::net::best;
 use crate::rows::Rows;
 use crate::sdr::SdrBatch;
 
@@ -97,6 +103,27 @@ pub trait Latents {
     fn reconstruct(&self, latents: Rows<'_>) -> Result<Vec<f32>>;
 }
 
+/// Tells the class of an input.
+pub trait Classify: Send + Sync {
+    /// Classes that are told apart.
+    fn classes(&self) -> usize;
+
+    /// The scores of the classes for each of `rows`, `(len, classes)` row-major: the largest is the answer.
+    ///
+    /// # Errors
+    /// If the rows have another width or hold NaN or infinity.
+    fn scores(&self, rows: Rows<'_>) -> Result<Vec<f32>>;
+
+    /// The class of each of `rows`, `(len,)`; the lowest of those that score alike.
+    ///
+    /// # Errors
+    /// As [`Classify::scores`].
+    fn classify(&self, rows: Rows<'_>) -> Result<Vec<u32>> {
+        let scores = self.scores(rows)?;
+        Ok(scores.chunks_exact(self.classes()).map(|scores| best(scores) as u32).collect())
+    }
+}
+
 /// Rows that one task encodes or decodes; fixed, so that results don't depend on threads.
 const ROWS_A_TASK: usize = 128;
 
@@ -133,6 +160,9 @@ pub struct Step {
     pub samples: u64,
     /// Mean loss of the step's samples; for reconstructing learners the mean squared error a value.
     pub loss: f64,
+    /// Share of the step's samples whose class was told right, where classes are learned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accuracy: Option<f64>,
     /// Units that have not won lately, where the learner keeps count.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dead_units: Option<usize>,

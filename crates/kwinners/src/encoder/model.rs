@@ -2,7 +2,8 @@
 
 use super::state::State;
 use super::{Autoencoder, AutoencoderSettings, ConvWta, ConvWtaSettings};
-use super::{Decoder, Encoder, Latents, Learner};
+use super::{Classifier, ClassifierSettings};
+use super::{Classify, Decoder, Encoder, Latents, Learner};
 use super::{Patches, PatchesSettings, RandomProjection, RandomProjectionSettings};
 use super::{SpatialPooler, SpatialPoolerSettings, Tied, TiedSettings};
 use crate::error::{Error, Result};
@@ -18,6 +19,8 @@ pub struct Schedule {
     pub epochs: usize,
     /// Samples a step.
     pub batch: usize,
+    /// Samples a step of the first epoch.
+    pub first_batch: usize,
     /// Steps after which the fit ends, even within an epoch; `None` for no such end.
     pub steps: Option<u64>,
     /// Seed of the order of the samples.
@@ -56,6 +59,9 @@ pub(crate) trait Kind: Encoder {
     fn latents(&self) -> Option<&dyn Latents> {
         None
     }
+    fn classifier(&self) -> Option<&dyn Classify> {
+        None
+    }
     fn schedule(&self) -> Schedule;
     /// The weights of one unit, `(input_width,)`.
     fn filter(&self, unit: usize) -> Vec<f32>;
@@ -77,6 +83,11 @@ macro_rules! offers {
     };
     (@ latents) => {
         fn latents(&self) -> Option<&dyn $crate::encoder::Latents> {
+            Some(self)
+        }
+    };
+    (@ classifier) => {
+        fn classifier(&self) -> Option<&dyn $crate::encoder::Classify> {
             Some(self)
         }
     };
@@ -155,7 +166,12 @@ macro_rules! kinds {
                 }
             }
 
-            /// All settings as names and texts.
+            /// The model as a classifier, if its kind is one.
+    pub fn classifier(&self) -> Option<&dyn Classify> {
+        self.inner().classifier()
+    }
+
+    /// All settings as names and texts.
             pub fn settings(&self) -> Vec<(&'static str, String)> {
                 match self {
                     $(Self::$kind(model) => model.settings().list(),)*
@@ -190,6 +206,7 @@ kinds! {
     "tied" => Tied, TiedSettings;
     "patches" => Patches, PatchesSettings;
     "autoencoder" => Autoencoder, AutoencoderSettings;
+    "classifier" => Classifier, ClassifierSettings;
 }
 
 impl Model {

@@ -214,7 +214,14 @@ impl Encoder for RandomProjection {
 
 impl Kind for RandomProjection {
     fn schedule(&self) -> Schedule {
-        Schedule { epochs: 0, batch: 1, steps: None, seed: self.settings.seed, balanced: false }
+        Schedule {
+            epochs: 0,
+            batch: 1,
+            first_batch: 1,
+            steps: None,
+            seed: self.settings.seed,
+            balanced: false,
+        }
     }
 
     fn filter(&self, unit: usize) -> Vec<f32> {

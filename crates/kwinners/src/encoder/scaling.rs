@@ -10,6 +10,8 @@ choice! {
     InputScaling {
         /// Nothing: zeros stay zeros and cost nothing.
         Raw = "raw",
+        /// The mean of all training values is subtracted from each, which is divided by their standard deviation.
+        Normalised = "normalised",
         /// The mean of the training inputs is subtracted, value by value.
         Centred = "centred",
         /// Centred, and each value divided by its standard deviation over the training inputs.
@@ -37,6 +39,9 @@ impl Scaling {
         if rows.is_empty() {
             return Err(Error::shape("rows to learn the scaling from", "at least 1 row", 0));
         }
+        if kind == InputScaling::Normalised {
+            return Ok(Self::normalised(rows));
+        }
         let (mean, variance) = moments(rows);
         let largest = variance.iter().copied().fold(0.0, f64::max).sqrt();
         let factor = |variance: f64| match kind {
@@ -49,6 +54,17 @@ impl Scaling {
             factor: variance.into_iter().map(|variance| factor(variance) as f32).collect(),
             mean: mean.into_iter().map(|mean| mean as f32).collect(),
         })
+    }
+
+    /// One mean and one factor for all values.
+    fn normalised(rows: Rows<'_>) -> Self {
+        let (mut sum, mut squares) = (0.0f64, 0.0f64);
+        rows.values().iter().for_each(|&value| sum += f64::from(value));
+        let mean = sum / rows.values().len() as f64;
+        rows.values().iter().for_each(|&value| squares += (f64::from(value) - mean).powi(2));
+        let deviation = (squares / rows.values().len() as f64).sqrt();
+        let factor = if deviation > 0.0 { 1.0 / deviation } else { 1.0 };
+        Self { mean: vec![mean as f32; rows.width()], factor: vec![factor as f32; rows.width()] }
     }
 
     /// The scaling of inputs of `width` that [`Scaling::push_to`] saved: both arrays empty, or one

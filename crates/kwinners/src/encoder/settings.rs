@@ -10,6 +10,10 @@ pub(crate) trait Value: Sized + PartialEq + Debug {
     const EXPECTED: &'static str;
     fn parse(text: &str) -> Option<Self>;
     fn print(&self) -> String;
+    /// What is wrong with a text that does not parse, where more can be said than what was expected.
+    fn explain(_text: &str) -> Option<Error> {
+        None
+    }
 }
 
 macro_rules! number {
@@ -164,5 +168,7 @@ fn check_all<V: Copy + Display>(
 
 /// The value of setting `key` from its text.
 pub(crate) fn parse<V: Value>(key: &str, text: &str) -> Result<V> {
-    V::parse(text).ok_or_else(|| Error::setting(key, V::EXPECTED, format!("`{text}`")))
+    V::parse(text).ok_or_else(|| {
+        V::explain(text).unwrap_or_else(|| Error::setting(key, V::EXPECTED, format!("`{text}`")))
+    })
 }

@@ -269,11 +269,6 @@ impl SparsePattern {
         self.width.next_multiple_of(GROUP)
     }
 
-    /// Rows.
-    pub(crate) fn len(&self) -> usize {
-        self.starts.len() - 1
-    }
-
     /// Kept values.
     pub(crate) fn kept(&self) -> usize {
         self.starts.last().map_or(0, |end| *end as usize)

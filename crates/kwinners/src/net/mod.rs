@@ -17,7 +17,7 @@ pub(crate) use conv::Convolution;
 pub use first_values::FirstValues;
 pub(crate) use layers::{Layer, LayerState, Move};
 pub use loss::Loss;
-pub(crate) use network::{Build, Network, Outcome, Target, Trace, best, cut};
+pub(crate) use network::{Build, Network, Target, Trace, best, cut};
 pub use optimiser::Optimiser;
 pub(crate) use optimiser::{Parameter, Piece, Stride};
 pub use rate::Rate;

@@ -87,11 +87,6 @@ impl Network {
         Ok(Self { layers: layers.collect::<Result<_>>()?, shapes })
     }
 
-    /// The shape of the last layer's values.
-    pub(crate) fn output(&self) -> MapShape {
-        *self.shapes.last().expect("the input's shape at least")
-    }
-
     /// Takes a block of a trained network from its input to layer `until`, not included.
     pub(crate) fn infer(&self, trace: &mut Trace, until: usize) {
         trace.forward(&self.layers, 0..until, &Pass::INFERENCE);
@@ -204,6 +199,16 @@ impl Network {
         trace.forward(&self.layers, 0..last, &Pass::INFERENCE);
         trace.set_slopes(last, labels, target, 1);
         trace.backward(&self.layers, 0..last, &Pass::INFERENCE);
+    }
+
+    /// Slopes of one value before layer `until` by the inputs, for a trace that has come there: they stand
+    /// before layer 0 afterwards.
+    pub(crate) fn unit_slopes(&self, trace: &mut Trace, until: usize, unit: usize) {
+        trace.slopes.resize_with(until.max(1) + 1, Signal::default);
+        let (values, active) = trace.slopes[until].clear_listed(1, trace.signals[until].size);
+        values[unit] = 1.0;
+        active.push([unit as u32]);
+        trace.backward(&self.layers, 0..until, &Pass::INFERENCE);
     }
 
     /// Runs of layers that a block can pass without the others: each but the first begins with batch

@@ -47,12 +47,17 @@ impl Range {
     }
 
     pub(super) fn take_from(state: &mut State) -> Result<Self> {
-        let range =
-            Self { low: state.take("low")?, high: state.take("high")?, bright: state.take("bright")? };
+        let range = Self {
+            low: state.take("low")?,
+            high: state.take("high")?,
+            bright: state.take("bright")?,
+        };
         let finite = [range.low, range.high, range.bright].iter().all(|value| value.is_finite());
         match finite && range.low <= range.high {
             true => Ok(range),
-            false => Err(Error::shape("range of inputs", "finite, increasing", format!("{range:?}"))),
+            false => {
+                Err(Error::shape("range of inputs", "finite, increasing", format!("{range:?}")))
+            }
         }
     }
 
@@ -156,9 +161,8 @@ fn shift(row: &[f32], image: ImageShape, most: usize, (rng, to): (&mut Rng, &mut
     let by = |rng: &mut Rng| rng.below(2 * most + 1) as isize - most as isize;
     let (down, right) = (by(rng), by(rng));
     let ImageShape { width, height, .. } = image;
-    let from = |at: usize, by: isize, end: usize| {
-        at.checked_add_signed(-by).filter(|from| *from < end)
-    };
+    let from =
+        |at: usize, by: isize, end: usize| at.checked_add_signed(-by).filter(|from| *from < end);
     for (plane, to) in row.chunks_exact(width * height).zip(to.chunks_exact_mut(width * height)) {
         for (y, to) in to.chunks_exact_mut(width).enumerate() {
             for (x, to) in to.iter_mut().enumerate() {

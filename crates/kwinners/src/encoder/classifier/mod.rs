@@ -15,9 +15,9 @@ pub use settings::{
 
 use rayon::prelude::*;
 
+use super::model::offers;
 use super::scaling::Scaling;
-use super::settings::offers;
-use super::{Classify, Encoder, Inputs, Kind, Latents, ROWS_A_TASK, Schedule, State};
+use super::{Classify, Encoder, Inputs, Kind, Schedule, State};
 use crate::error::{Error, Result};
 use crate::kernel::SelectScratch;
 use crate::kwta::KWinners;
@@ -139,7 +139,7 @@ impl Classifier {
             }
             layer.restore(saved, &settings.optimiser())?;
         }
-        Ok(Self {
+        let mut classifier = Self {
             width,
             image,
             classes,
@@ -150,7 +150,9 @@ impl Classifier {
             network,
             workspace: Workspace::default(),
             settings,
-        })
+        };
+        classifier.set_boost();
+        Ok(classifier)
     }
 
     /// The settings that the classifier was made with.
@@ -206,6 +208,19 @@ impl Classifier {
         }
         let tasks = blocks.par_iter().enumerate();
         tasks.map_init(Trace::default, one).collect()
+    }
+
+    /// How much the score of a unit of the code rises with each input, at an input of zeros (after scaling):
+    /// its weights, where the code's layer sees the inputs.
+    fn linear_part(&self, unit: usize) -> Vec<f32> {
+        let mut trace = Trace::default();
+        trace.input(1, self.width).values.fill(0.0);
+        self.network.infer(&mut trace, self.code.layer);
+        self.network.unit_slopes(&mut trace, self.code.layer, unit);
+        let slopes = trace.slopes[0].sample(0);
+        let shape = shape_of(self.width, self.image);
+        let at = |place: usize| place % shape.places() * shape.channels + place / shape.places();
+        (0..self.width).map(|place| slopes[at(place)]).collect()
     }
 
     fn check_rows(&self, rows: Rows<'_>) -> Result<()> {
@@ -364,30 +379,13 @@ impl Classify for Classifier {
     }
 }
 
-impl Latents for Classifier {
-    /// What the units of the code's layer give: 0 for those that don't win.
-    fn latents(&self, rows: Rows<'_>) -> Result<Vec<f32>> {
-        self.check_rows(rows)?;
-        let until = match self.network.layers[self.code.layer] {
-            Layer::KWinners(_) => self.code.layer + 1,
-            _ => self.code.layer,
-        };
-        let latents = self.pass(rows, until, |trace, _| Ok(trace.signals[until].values.clone()))?;
-        Ok(latents.concat())
-    }
-
-    fn reconstruct(&self, _latents: Rows<'_>) -> Result<Vec<f32>> {
-        Err(Error::Unsupported("a classifier has no decoder".to_owned()))
-    }
-}
-
 impl Kind for Classifier {
     offers!(learner, classifier);
 
     fn schedule(&self) -> Schedule {
         let ClassifierSettings { epochs, batch, first_batch, seed, .. } = self.settings;
         let first_batch = if first_batch == 0 { batch } else { first_batch };
-        Schedule { epochs, batch, first_batch, steps: None, seed }
+        Schedule { epochs, batch, first_batch, steps: None, seed, balanced: false }
     }
 
     fn filter(&self, unit: usize) -> Vec<f32> {

@@ -2,9 +2,7 @@
 
 use super::super::scaling::InputScaling;
 use super::super::settings::choice;
-use super::settings::{
-    ClassifierOptimiser, ClassifierSchedule, ClassifierSettings, InputNoise,
-};
+use super::settings::{ClassifierOptimiser, ClassifierSchedule, ClassifierSettings, InputNoise};
 use crate::net::NetworkSpec;
 
 choice! {
@@ -125,9 +123,9 @@ impl ClassifierSettings {
             ),
             P::NoiseAware => Self::noise_aware(),
             P::Lenet300100 => Self::lenet("linear 300, relu, linear 100, relu"),
-            P::Lenet5 => Self::lenet(
-                "conv 20 5, relu, pool 2, conv 50 5, relu, pool 2, linear 500, relu",
-            ),
+            P::Lenet5 => {
+                Self::lenet("conv 20 5, relu, pool 2, conv 50 5, relu, pool 2, linear 500, relu")
+            }
         };
         Self { preset, ..settings }
     }

@@ -181,11 +181,6 @@ impl ClassifierSettings {
         }
     }
 
-    /// Samples a step of epoch `epoch`.
-    pub(super) fn batch_of(&self, epoch: usize) -> usize {
-        if epoch == 0 && self.first_batch > 0 { self.first_batch } else { self.batch }
-    }
-
     /// Refuses values out of range.
     pub(super) fn check(&self) -> Result<()> {
         check_positive(&[

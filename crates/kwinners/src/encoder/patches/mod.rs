@@ -304,7 +304,7 @@ impl Kind for Patches {
 
     fn schedule(&self) -> Schedule {
         let PatchesSettings { epochs, batch, seed, .. } = self.settings;
-        Schedule { epochs, batch, steps: None, seed, balanced: false }
+        Schedule { epochs, batch, first_batch: batch, steps: None, seed, balanced: false }
     }
 
     fn filter(&self, unit: usize) -> Vec<f32> {

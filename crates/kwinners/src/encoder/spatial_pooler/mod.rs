@@ -340,6 +340,7 @@ impl Kind for SpatialPooler {
         Schedule {
             epochs,
             batch: SAMPLES_A_STEP,
+            first_batch: SAMPLES_A_STEP,
             steps: None,
             seed: self.settings.seed,
             balanced: false,

@@ -289,7 +289,7 @@ impl Kind for Tied {
 
     fn schedule(&self) -> Schedule {
         let TiedSettings { epochs, batch, seed, .. } = self.settings;
-        Schedule { epochs, batch, steps: None, seed, balanced: false }
+        Schedule { epochs, batch, first_batch: batch, steps: None, seed, balanced: false }
     }
 
     fn filter(&self, unit: usize) -> Vec<f32> {

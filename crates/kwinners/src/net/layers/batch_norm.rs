@@ -48,6 +48,10 @@ impl BatchNorm {
         }
     }
 
+    pub(crate) fn is_affine(&self) -> bool {
+        self.affine.is_some()
+    }
+
     pub(crate) fn learned(&mut self) -> Vec<&mut Learned> {
         self.affine.iter_mut().flatten().collect()
     }

@@ -209,13 +209,4 @@ impl Layer {
             left => Err(Error::shape("layer", "nothing more of it", format!("{left} arrays more"))),
         }
     }
-
-    /// Weights that are not zero.
-    pub(crate) fn kept_weights(&self) -> usize {
-        match self {
-            Self::Convolve(layer) => layer.kept_weights(),
-            Self::Linear(layer) => layer.kept_weights(),
-            _ => 0,
-        }
-    }
 }
