@@ -64,11 +64,6 @@ impl Geometry {
         self.tops * self.lefts
     }
 
-    /// Regions of an image.
-    pub(super) fn regions(&self) -> usize {
-        self.grid * self.grid
-    }
-
     /// The regions that patch `place` is pooled in.
     pub(super) fn regions_at(&self, place: usize) -> impl Iterator<Item = usize> + '_ {
         let (top, left) = (place / self.lefts, place % self.lefts);

@@ -100,6 +100,8 @@ settings! {
 pub struct Patches {
     settings: PatchesSettings,
     k_winners: KWinners,
+    /// Picks among the atoms of a scale at a place.
+    place_winners: KWinners,
     image: ImageShape,
     scales: Vec<Scale>,
     balance: Balance,
@@ -125,7 +127,7 @@ struct Workspace {
     answers: Vec<f32>,
     scratch: SelectScratch,
     winners: Vec<u32>,
-    /// The best answer of each unit.
+    /// The best answer of each unit, if it counts.
     best: Vec<f32>,
 }
 
@@ -151,13 +153,15 @@ impl Patches {
             settings.patch = (side + 2).div_euclid(5).max(3).min(side);
         }
         let parts = (settings.whitening, settings.contrast_floor);
-        let atoms = atoms_of(&settings)?;
+        let place_winners = place_winners_of(&settings)?;
+        let atoms = place_winners.units();
         let scales = scales_of(&settings, image, |number, geometry| {
             let mut rng = Rng::of_stream(settings.seed, DRAW + number as u64);
             Dictionary::new(geometry, rows, atoms, parts, &mut rng)
         })?;
         Ok(Self {
             k_winners: KWinners::new(settings.units, settings.winners)?,
+            place_winners,
             image,
             scales,
             balance: Balance::new(settings.units),
@@ -172,7 +176,8 @@ impl Patches {
     pub(crate) fn from_state(settings: PatchesSettings, state: &mut State) -> Result<Self> {
         let width = state.take("width")?;
         let image = state.require_image(width)?;
-        let atoms = atoms_of(&settings)?;
+        let place_winners = place_winners_of(&settings)?;
+        let atoms = place_winners.units();
         let scales = scales_of(&settings, image, |number, geometry| {
             let suffix = suffix_of(number);
             let length = geometry.patch_len();
@@ -188,6 +193,7 @@ impl Patches {
         }
         Ok(Self {
             k_winners: KWinners::new(settings.units, settings.winners)?,
+            place_winners,
             image,
             scales,
             balance,
@@ -207,21 +213,22 @@ impl Patches {
     /// best answer of all.
     fn pool(&self, row: &[f32], work: &mut Workspace, scores: &mut [f32]) -> Result<()> {
         scores.fill(0.0);
-        work.best.resize(scores.len(), 0.0);
-        work.best.fill(f32::NEG_INFINITY);
+        work.best.clear();
+        if self.settings.lean > 0.0 {
+            work.best.resize(scores.len(), f32::NEG_INFINITY);
+        }
         for scale in &self.scales {
             scale.look(row, work);
             let atoms = scale.dictionary.atoms();
-            let units = scale.first..scale.first + scale.geometry.regions() * atoms;
-            let (scores, best) = (&mut scores[units.clone()], &mut work.best[units]);
             for (place, answers) in work.answers.chunks_exact(atoms).enumerate() {
-                self.place_winners(answers, &mut work.scratch, &mut work.winners)?;
+                self.pick_at_place(answers, &mut work.scratch, &mut work.winners)?;
                 for region in scale.geometry.regions_at(place) {
-                    let units = region * atoms..(region + 1) * atoms;
-                    for (best, &answer) in best[units.clone()].iter_mut().zip(answers) {
-                        *best = if answer > *best { answer } else { *best };
+                    let first = scale.first + region * atoms;
+                    // There are none where the best answers don't count.
+                    if let Some(best) = work.best.get_mut(first..first + atoms) {
+                        raise(best, answers);
                     }
-                    let scores = &mut scores[units];
+                    let scores = &mut scores[first..first + atoms];
                     for &atom in &work.winners {
                         let (score, answer) = (&mut scores[atom as usize], answers[atom as usize]);
                         match self.settings.pooling {
@@ -239,18 +246,18 @@ impl Patches {
     }
 
     /// Writes the winners among the answers of one place to `winners`.
-    fn place_winners(
+    fn pick_at_place(
         &self,
         answers: &[f32],
         scratch: &mut SelectScratch,
         winners: &mut Vec<u32>,
     ) -> Result<()> {
-        winners.resize(self.settings.place_winners, 0);
+        winners.resize(self.place_winners.winners(), 0);
         if let [winner] = &mut winners[..] {
             *winner = dictionary::best_of(answers).0 as u32;
             return Ok(());
         }
-        KWinners::new(answers.len(), winners.len())?.pick(0, answers, scratch, winners)
+        self.place_winners.pick(0, answers, scratch, winners)
     }
 
     /// Winners of a block of rows, `(len, k)`.
@@ -265,6 +272,13 @@ impl Patches {
             self.k_winners.pick(number, &scores, &mut work.scratch, slots)?;
         }
         Ok(winners)
+    }
+}
+
+/// Makes each of `best` the larger of itself and its answer.
+fn raise(best: &mut [f32], answers: &[f32]) {
+    for (best, &answer) in best.iter_mut().zip(answers) {
+        *best = if answer > *best { answer } else { *best };
     }
 }
 
@@ -341,8 +355,8 @@ fn sides(settings: &PatchesSettings) -> Vec<usize> {
     [settings.patch, settings.second_patch].into_iter().filter(|&side| side > 0).collect()
 }
 
-/// Atoms of each scale.
-fn atoms_of(settings: &PatchesSettings) -> Result<usize> {
+/// Who wins at a place, of the atoms of each scale; refuses settings out of range.
+fn place_winners_of(settings: &PatchesSettings) -> Result<KWinners> {
     KWinners::new(settings.units, settings.winners)?;
     let regions = settings.grid * settings.grid * sides(settings).len();
     if regions == 0 || !settings.units.is_multiple_of(regions) {
@@ -350,10 +364,10 @@ fn atoms_of(settings: &PatchesSettings) -> Result<usize> {
         return Err(Error::setting("units", expected, settings.units));
     }
     let atoms = settings.units / regions;
-    if !(1..=atoms).contains(&settings.place_winners) {
+    let place_winners = KWinners::new(atoms, settings.place_winners).map_err(|_| {
         let expected = format!("1 to {atoms}, the atoms");
-        return Err(Error::setting("place_winners", expected, settings.place_winners));
-    }
+        Error::setting("place_winners", expected, settings.place_winners)
+    })?;
     if !(0.0..=4.0).contains(&settings.overlap) {
         return Err(Error::setting("overlap", "0 to 4", settings.overlap));
     }
@@ -364,7 +378,7 @@ fn atoms_of(settings: &PatchesSettings) -> Result<usize> {
         ("balance_rate", settings.balance_rate),
     ])?;
     check_counts(&[("batch", settings.batch), ("patches_a_sample", settings.patches_a_sample)])?;
-    Ok(atoms)
+    Ok(place_winners)
 }
 
 /// The scales of `settings`, each with the dictionary that `make` gives.
