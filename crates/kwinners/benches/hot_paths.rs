@@ -1,7 +1,7 @@
 //! The hot paths, timed the way the peers are: one JSON object a line with `peer`, `task`, `metric`,
 //! `value` (median), `best`, `runs`, `threads` and `n`.
 //!
-//! `cargo bench` runs all of it, on one thread and, where work is shared out, on all; each task
+//! `cargo bench` runs all of it (`cargo bench -- tied classifier` some), on one thread and, where work is shared out, on all; each task
 //! asserts its answer first. `KWINNERS_BENCH=quick` runs every task once, for tests;
 //! `KWINNERS_DATA` names the folder with `mnist/`, else random images of the same density are used.
 
@@ -9,6 +9,8 @@
 
 #[path = "hot_paths/autoencoder.rs"]
 mod autoencoder;
+#[path = "hot_paths/classifier.rs"]
+mod classifier;
 #[path = "hot_paths/spatial_pooler.rs"]
 mod spatial_pooler;
 
@@ -70,17 +72,30 @@ impl Task {
 
 fn main() {
     eprintln_machine();
-    selection();
+    let asked: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
+    let wants = |name: &str| asked.is_empty() || asked.iter().any(|asked| asked == name);
+    if wants("selection") {
+        selection();
+    }
     let images = images();
     for threads in [1, 2] {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
         pool.expect("threads can be started").install(|| {
-            if threads == 1 {
+            if threads == 1 && wants("spatial-pooler") {
                 spatial_pooler::all(&images);
             }
-            tied(&images, threads);
-            autoencoder::run(&images, threads);
-            overlap(threads);
+            if wants("tied") {
+                tied(&images, threads);
+            }
+            if wants("autoencoder") {
+                autoencoder::run(&images, threads);
+            }
+            if wants("classifier") {
+                classifier::run(&images, threads);
+            }
+            if wants("overlap") {
+                overlap(threads);
+            }
         });
     }
 }

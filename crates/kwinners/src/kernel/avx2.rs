@@ -41,7 +41,7 @@ pub(super) static TABLE: Table = Table {
         ) -> ()
     ),
     add_outer: entry!(
-        add_outer(rows: &mut [f32], vectors: &[f32], width: usize, pairs: &[RowPair]) -> ()
+        add_outer(rows: &mut [f32], vector: &[f32], parts: &[Weighted]) -> ()
     ),
     sum_dots: entry!(
         sum_dots(
@@ -56,11 +56,6 @@ pub(super) static TABLE: Table = Table {
     sparse_dots: entry!(
         sparse_dots(
             pattern: &SparsePattern, values: &[f32], which: &[u32], sides: (&[f32], &mut [f32])
-        ) -> ()
-    ),
-    add_to_sparse_rows: entry!(
-        add_to_sparse_rows(
-            pattern: &SparsePattern, sums: (usize, &mut [f32]), parts: &[Weighted], vector: &[f32]
         ) -> ()
     ),
     adam: entry!(adam(moved: Moved<'_>, gradient: &[f32], step: &AdamStep) -> ()),
@@ -286,8 +281,8 @@ fn max_pool(input: &[f32], shape: (usize, usize, usize), squares: (usize, usize)
 }
 
 #[target_feature(enable = "avx2,fma")]
-fn add_outer(rows: &mut [f32], vectors: &[f32], width: usize, pairs: &[RowPair]) {
-    maps::add_outer(rows, vectors, width, pairs);
+fn add_outer(rows: &mut [f32], vector: &[f32], parts: &[Weighted]) {
+    maps::add_outer(rows, vector, parts);
 }
 
 #[target_feature(enable = "avx2,fma")]
@@ -308,16 +303,6 @@ fn sparse_dots(
     sides: (&[f32], &mut [f32]),
 ) {
     maps::sparse_dots(pattern, values, which, sides);
-}
-
-#[target_feature(enable = "avx2,fma")]
-fn add_to_sparse_rows(
-    pattern: &SparsePattern,
-    sums: (usize, &mut [f32]),
-    parts: &[Weighted],
-    vector: &[f32],
-) {
-    maps::add_to_sparse_rows(pattern, sums, parts, vector);
 }
 
 #[target_feature(enable = "avx2,fma")]

@@ -4,7 +4,7 @@ use std::arch::x86_64::*;
 
 use super::Table;
 use super::avx2::{add_tile_rows, update_tile};
-use super::maps::spread::{add_sparse_rows, add_to_sparse_rows, sparse_dots};
+use super::maps::spread::{add_sparse_rows, sparse_dots};
 use super::maps::{self, RowPair, SparsePattern, Windows};
 use super::pools::TILE_COLUMNS;
 use super::pools::{self, Adaptation, Lanes, Synapses, WordRows};
@@ -50,7 +50,7 @@ pub(super) static TABLE: Table = Table {
         ) -> ()
     ),
     add_outer: entry!(
-        add_outer(rows: &mut [f32], vectors: &[f32], width: usize, pairs: &[RowPair]) -> ()
+        add_outer(rows: &mut [f32], vector: &[f32], parts: &[Weighted]) -> ()
     ),
     sum_dots: entry!(
         sum_dots(
@@ -65,11 +65,6 @@ pub(super) static TABLE: Table = Table {
     sparse_dots: entry!(
         sparse_dots(
             pattern: &SparsePattern, values: &[f32], which: &[u32], sides: (&[f32], &mut [f32])
-        ) -> ()
-    ),
-    add_to_sparse_rows: entry!(
-        add_to_sparse_rows(
-            pattern: &SparsePattern, sums: (usize, &mut [f32]), parts: &[Weighted], vector: &[f32]
         ) -> ()
     ),
     adam: entry!(adam(moved: Moved<'_>, gradient: &[f32], step: &AdamStep) -> ()),
@@ -595,8 +590,8 @@ fn max_pool(input: &[f32], shape: (usize, usize, usize), squares: (usize, usize)
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-fn add_outer(rows: &mut [f32], vectors: &[f32], width: usize, pairs: &[RowPair]) {
-    maps::add_outer(rows, vectors, width, pairs);
+fn add_outer(rows: &mut [f32], vector: &[f32], parts: &[Weighted]) {
+    maps::add_outer(rows, vector, parts);
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]

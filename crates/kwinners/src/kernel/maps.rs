@@ -20,12 +20,11 @@ pub(crate) struct Windows {
     pub(crate) outputs: usize,
 }
 
-/// `rows[row] += factor · vectors[from]`, or `rows[row] · vectors[from]`.
+/// `rows[row] · vectors[from]`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct RowPair {
     pub(crate) row: u32,
     pub(crate) from: u32,
-    pub(crate) factor: f32,
 }
 
 /// `out = bias + windows · weights`; `input` is `(height + kernel - 1, input_width, channels)`, `weights`
@@ -111,14 +110,13 @@ fn convolve_places<const N: usize, const P: usize>(
     }
 }
 
-/// `rows[row] += factor · vectors[from]` for each pair, in order; rows and vectors of `width`.
+/// `rows[row] += factor · vector` for each part, in order; rows as wide as the vector.
 #[inline(always)]
-pub(super) fn add_outer(rows: &mut [f32], vectors: &[f32], width: usize, pairs: &[RowPair]) {
-    for pair in pairs {
-        let row = &mut rows[pair.row as usize * width..][..width];
-        let vector = &vectors[pair.from as usize * width..][..width];
+pub(super) fn add_outer(rows: &mut [f32], vector: &[f32], parts: &[Weighted]) {
+    for part in parts {
+        let row = &mut rows[part.row as usize * vector.len()..][..vector.len()];
         for (sum, value) in row.iter_mut().zip(vector) {
-            *sum = pair.factor.mul_add(*value, *sum);
+            *sum = part.factor.mul_add(*value, *sum);
         }
     }
 }
@@ -349,34 +347,6 @@ pub(super) fn sparse_dots(
     }
 }
 
-/// See [`add_to_sparse_rows`].
-pub(super) type AddToSparseRows =
-    fn(pattern: &SparsePattern, sums: (usize, &mut [f32]), parts: &[Weighted], vector: &[f32]);
-
-/// `row += factor · vector` for each part, in order, where values are kept; `sums` are the kept values
-/// of the rows from `first` on, `vector` is padded.
-#[inline(always)]
-pub(super) fn add_to_sparse_rows(
-    pattern: &SparsePattern,
-    (first, sums): (usize, &mut [f32]),
-    parts: &[Weighted],
-    vector: &[f32],
-) {
-    for part in parts {
-        let mut at = pattern.start(part.row as usize) - pattern.start(first);
-        let masks = pattern.masks_of(part.row as usize);
-        for (mask, vector) in masks.iter().zip(vector.chunks_exact(GROUP)) {
-            let mut left = *mask;
-            while left != 0 {
-                let lane = left.trailing_zeros() as usize;
-                sums[at] = part.factor.mul_add(vector[lane], sums[at]);
-                at += 1;
-                left &= left - 1;
-            }
-        }
-    }
-}
-
 /// The loops over sparse rows for AVX-512: a group of kept values is spread over its columns by one
 /// instruction.
 #[cfg(target_arch = "x86_64")]
@@ -409,17 +379,34 @@ pub(super) mod spread {
         parts: &[Weighted],
         out: &mut [f32],
     ) {
+        let (fours, rest) = parts.as_chunks::<4>();
+        fours.iter().for_each(|parts| add_rows(pattern, values, parts, out));
+        rest.iter().for_each(|part| add_rows(pattern, values, std::array::from_ref(part), out));
+    }
+
+    /// Adds `N` rows in order, each sum loaded and stored once.
+    #[target_feature(enable = "avx512f,popcnt")]
+    #[inline]
+    fn add_rows<const N: usize>(
+        pattern: &SparsePattern,
+        values: &[f32],
+        parts: &[Weighted; N],
+        out: &mut [f32],
+    ) {
         let (out, _) = out.as_chunks_mut::<GROUP>();
-        for part in parts {
-            let mut at = pattern.start(part.row as usize);
-            let factor = _mm512_set1_ps(part.factor);
-            for (mask, out) in pattern.masks_of(part.row as usize).iter().zip(out.iter_mut()) {
-                let (row, count) = group(values, at, *mask);
-                let sum = _mm512_mask3_fmadd_ps(factor, row, load(out), *mask);
-                // SAFETY: sixteen values are written.
-                unsafe { _mm512_storeu_ps(out.as_mut_ptr(), sum) };
-                at += count;
+        let masks = parts.map(|part| pattern.masks_of(part.row as usize));
+        let mut at = parts.map(|part| pattern.start(part.row as usize));
+        let factors = parts.map(|part| _mm512_set1_ps(part.factor));
+        for (number, out) in out.iter_mut().enumerate() {
+            let mut sum = load(out);
+            for row in 0..N {
+                let mask = masks[row][number];
+                let (kept, count) = group(values, at[row], mask);
+                sum = _mm512_mask3_fmadd_ps(factors[row], kept, sum, mask);
+                at[row] += count;
             }
+            // SAFETY: sixteen values are written.
+            unsafe { _mm512_storeu_ps(out.as_mut_ptr(), sum) };
         }
     }
 
@@ -445,34 +432,6 @@ pub(super) mod spread {
             // SAFETY: sixteen values are written.
             unsafe { _mm512_storeu_ps(lanes.as_mut_ptr(), _mm512_add_ps(sums[0], sums[1])) };
             *out = sum_of_lanes(lanes);
-        }
-    }
-
-    #[target_feature(enable = "avx512f,popcnt")]
-    pub(crate) fn add_to_sparse_rows(
-        pattern: &SparsePattern,
-        (first, sums): (usize, &mut [f32]),
-        parts: &[Weighted],
-        vector: &[f32],
-    ) {
-        let (vector, _) = vector.as_chunks::<GROUP>();
-        for part in parts {
-            let mut at = pattern.start(part.row as usize) - pattern.start(first);
-            let factor = _mm512_set1_ps(part.factor);
-            for (mask, vector) in pattern.masks_of(part.row as usize).iter().zip(vector) {
-                let count = mask.count_ones() as usize;
-                let front = ((1u32 << count) - 1) as u16;
-                let slopes = _mm512_maskz_compress_ps(*mask, load(vector));
-                let target = &mut sums[at..at + count];
-                // SAFETY: as many values are read and written as `front` has bits, which is as long
-                // as the target.
-                unsafe {
-                    let old = _mm512_maskz_loadu_ps(front, target.as_ptr());
-                    let new = _mm512_fmadd_ps(factor, slopes, old);
-                    _mm512_mask_storeu_ps(target.as_mut_ptr(), front, new);
-                }
-                at += count;
-            }
         }
     }
 }

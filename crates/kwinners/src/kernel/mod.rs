@@ -38,7 +38,7 @@ mod tests;
 
 use std::sync::OnceLock;
 
-use maps::{RowPair, SparsePattern, Windows};
+use maps::{SparsePattern, Windows};
 use pools::{Lanes, WordRows};
 pub(crate) use select::SelectScratch;
 use tiles::{BlockedRows, Delta, Factors, Pair};
@@ -75,7 +75,7 @@ pub(crate) struct Table {
     /// [`maps::max_pool`].
     pub(crate) max_pool: maps::MaxPool,
     /// [`maps::add_outer`].
-    pub(crate) add_outer: fn(rows: &mut [f32], vectors: &[f32], width: usize, pairs: &[RowPair]),
+    pub(crate) add_outer: fn(rows: &mut [f32], vector: &[f32], parts: &[Weighted]),
     /// [`maps::sum_dots`].
     pub(crate) sum_dots: maps::SumDots,
     /// [`maps::add_sparse_rows`].
@@ -83,8 +83,6 @@ pub(crate) struct Table {
         fn(pattern: &SparsePattern, values: &[f32], parts: &[Weighted], out: &mut [f32]),
     /// [`maps::sparse_dots`].
     pub(crate) sparse_dots: maps::SparseDots,
-    /// [`maps::add_to_sparse_rows`].
-    pub(crate) add_to_sparse_rows: maps::AddToSparseRows,
     /// [`vectors::adam`].
     pub(crate) adam: fn(moved: Moved<'_>, gradient: &[f32], step: &AdamStep),
     /// [`vectors::sigmoid`].

@@ -16,16 +16,13 @@ pub(super) static TABLE: Table = Table {
     dots: |rows, which, vector, out| vectors::dots(rows, which, vector, out),
     convolve: |shape, input, weights, bias, out| maps::convolve(shape, input, weights, bias, out),
     max_pool: |input, shape, squares, out| maps::max_pool(input, shape, squares, out),
-    add_outer: |rows, vectors, width, pairs| maps::add_outer(rows, vectors, width, pairs),
+    add_outer: |rows, vector, parts| maps::add_outer(rows, vector, parts),
     sum_dots: |sides, pairs, ends, out| maps::sum_dots(sides, pairs, ends, out),
     add_sparse_rows: |pattern, values, parts, out| {
         maps::add_sparse_rows(pattern, values, parts, out);
     },
     sparse_dots: |pattern, values, which, sides| {
         maps::sparse_dots(pattern, values, which, sides);
-    },
-    add_to_sparse_rows: |pattern, sums, parts, vector| {
-        maps::add_to_sparse_rows(pattern, sums, parts, vector);
     },
     adam: |moved, gradient, step| vectors::adam(moved, gradient, step),
     sigmoid: |values| vectors::sigmoid(values),

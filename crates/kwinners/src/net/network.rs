@@ -107,6 +107,9 @@ impl Network {
         self.gather(traces);
         for layer in &mut self.layers {
             layer.learned().into_iter().for_each(|learned| learned.step(how));
+            if let Layer::Convolve(layer) = layer {
+                layer.refresh();
+            }
         }
         outcome
     }

@@ -36,7 +36,8 @@ pub(crate) struct Signal {
     pub(crate) active: Option<Active>,
 }
 
-/// Where a signal may differ from zero: increasing places of one sample after another.
+/// Where a signal may differ from zero: the places of one sample after another; increasing for values, in any
+/// order for slopes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Active {
     /// Where the places of each sample end.

@@ -132,16 +132,17 @@ impl<'a> Plain<'a> {
 
 fn convolve(layer: &Convolve, values: &[f64], weights: &[f64], bias: &[f64]) -> Vec<f64> {
     let (shape, output) = (layer.windows, layer.output_shape());
+    let taps = shape.kernel * shape.kernel * shape.channels;
     let mut out = Vec::new();
     for y in 0..output.height {
         for x in 0..output.width {
             for map in 0..shape.outputs {
                 let mut sum = bias[map];
-                for tap in 0..shape.kernel * shape.kernel * shape.channels {
+                for tap in 0..taps {
                     let (cell, channel) = (tap / shape.channels, tap % shape.channels);
                     let (row, column) = (y + cell / shape.kernel, x + cell % shape.kernel);
                     let at = (row * shape.input_width + column) * shape.channels + channel;
-                    sum += weights[tap * shape.outputs + map] * values[at];
+                    sum += weights[map * taps + tap] * values[at];
                 }
                 out.push(sum);
             }

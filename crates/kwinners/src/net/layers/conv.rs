@@ -1,24 +1,29 @@
 //! Convolutions, forward: dense ones in registers, sparse ones by the winners in each window.
 
 use super::weights::{Learned, draw_kept};
-use super::{Flow, LayerState, Scratch};
+use super::{LayerState, Scratch};
 use crate::error::{Error, Result};
 use crate::kernel::maps::{SparsePattern, Windows};
 use crate::kernel::{self, vectors::Weighted};
 use crate::net::{FirstValues, MapShape, Optimiser, Signal};
 use crate::rng::Rng;
 
+/// Filters that are turned round together.
+const LANES: usize = 16;
+
 /// Filters moved place by place over maps, without margin.
 ///
-/// `W` is `(kernel, kernel, channels, maps)`. Cost a sample: `places · kernel² · channels · maps`
+/// `W` is `(maps, kernel, kernel, channels)`, kept the other way round too. Cost a sample: `places · kernel² · channels · maps`
 /// multiply-adds for dense maps; where the input is listed, `active inputs · kernel² · maps` at most, and
-/// backward as many.
+/// backward, where winners follow too, one for each winner and each active input in its window.
 #[derive(Clone, Debug)]
 pub(crate) struct Convolve {
     pub(crate) input: MapShape,
     pub(crate) windows: Windows,
     density: f32,
     pub(crate) weights: Learned,
+    /// The weights as `(kernel, kernel, channels, maps)`.
+    pub(super) across: Vec<f32>,
     pub(crate) bias: Learned,
 }
 
@@ -34,7 +39,7 @@ impl Convolve {
             kernel,
             outputs: maps,
         };
-        Self { input, windows, density, weights: none(), bias: none() }
+        Self { input, windows, density, weights: none(), across: Vec::new(), bias: none() }
     }
 
     /// First weights drawn by `first`, then all but the share `density` of each filter's dropped.
@@ -45,7 +50,23 @@ impl Convolve {
         self.weights = Learned::new(values, optimiser);
         self.bias = Learned::new(bias, optimiser);
         if density < 1.0 {
-            self.weights.keep(draw_kept(taps, maps, density, rng));
+            let place = |tap, map| map * taps + tap;
+            self.weights.keep(draw_kept((taps, maps), density, rng, place));
+        }
+        self.refresh();
+    }
+
+    /// Follows the weights after they have moved.
+    pub(crate) fn refresh(&mut self) {
+        let (taps, maps) = (self.taps(), self.windows.outputs);
+        self.across.resize(taps * maps, 0.0);
+        for (first, filters) in self.weights.values().chunks(taps * LANES).enumerate() {
+            for tap in 0..taps {
+                let row = &mut self.across[tap * maps + first * LANES..];
+                for (to, filter) in row.iter_mut().zip(filters.chunks_exact(taps)) {
+                    *to = filter[tap];
+                }
+            }
         }
     }
 
@@ -54,7 +75,7 @@ impl Convolve {
         if self.weights.kept.is_empty() {
             return Vec::new();
         }
-        SparsePattern::new(self.windows.outputs, &self.weights.kept).masks().to_vec()
+        SparsePattern::new(self.taps(), &self.weights.kept).masks().to_vec()
     }
 
     /// Takes saved weights.
@@ -66,13 +87,14 @@ impl Convolve {
         self.weights.restore(count, optimiser, state)?;
         self.bias.restore(maps, optimiser, state)?;
         if self.density < 1.0 {
-            let pattern = SparsePattern::from_masks(maps, taps, masks).ok_or_else(expected)?;
+            let pattern = SparsePattern::from_masks(taps, maps, masks).ok_or_else(expected)?;
             let mut kept = vec![false; count];
-            for row in 0..taps {
-                pattern.columns_of(row).for_each(|map| kept[row * maps + map] = true);
+            for map in 0..maps {
+                pattern.columns_of(map).for_each(|tap| kept[map * taps + tap] = true);
             }
             self.weights.keep(kept);
         }
+        self.refresh();
         Ok(())
     }
 
@@ -97,7 +119,7 @@ impl Convolve {
             let (values, out) = (input.sample(sample), output.sample_mut(sample));
             match input.active_of(sample) {
                 None => {
-                    let (weights, bias) = (self.weights.values(), self.bias.values());
+                    let (weights, bias) = (&self.across, self.bias.values());
                     (kernel::table().convolve)(&self.windows, values, weights, bias, out);
                 }
                 Some(active) => self.forward_listed(values, active, out, scratch),
@@ -129,20 +151,7 @@ impl Convolve {
                 }));
             }
             out.copy_from_slice(self.bias.values());
-            (kernel::table().add_weighted_rows)(self.weights.values(), &scratch.parts, out);
-        }
-    }
-
-    pub(crate) fn backward(
-        &self,
-        flow: Flow<'_>,
-        input_slopes: &mut Signal,
-        scratch: &mut Scratch,
-    ) {
-        match (&flow.input.active, &flow.slopes.active) {
-            (Some(_), _) => self.backward_to_listed(flow, input_slopes, scratch),
-            (None, Some(_)) => self.backward_of_listed(flow, input_slopes),
-            (None, None) => self.backward_dense(flow, input_slopes, scratch),
+            (kernel::table().add_weighted_rows)(&self.across, &scratch.parts, out);
         }
     }
 }
@@ -150,13 +159,10 @@ impl Convolve {
 /// Where the active places of each cell of a map begin in their list, and where the last end.
 pub(super) fn cell_starts(shape: &MapShape, active: &[u32], starts: &mut Vec<u32>) {
     starts.clear();
-    starts.push(0);
-    let (mut at, channels) = (0, shape.channels as u32);
-    for cell in 1..=shape.places() as u32 {
-        let end = cell * channels;
-        while at < active.len() && active[at] < end {
-            at += 1;
-        }
-        starts.push(at as u32);
+    let channels = shape.channels as u32;
+    for (at, place) in active.iter().enumerate() {
+        let cell = (place / channels) as usize;
+        starts.resize((cell + 1).max(starts.len()), at as u32);
     }
+    starts.resize(shape.places() + 1, active.len() as u32);
 }

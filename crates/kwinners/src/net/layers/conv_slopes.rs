@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::conv::Convolve;
+use super::conv::{Convolve, cell_starts};
 use super::linear::add_columns;
 use super::{Flow, Scratch};
 use crate::kernel;
@@ -13,16 +13,74 @@ use crate::rows::Rows;
 
 /// Places whose windows are copied out at once.
 const PLACES_A_BLOCK: usize = 256;
+/// Filters whose gradient is one task.
+const FILTERS_A_TASK: usize = 8;
 
 impl Convolve {
-    /// The slopes by the listed inputs: of each, the products of its weights with the slopes of the
-    /// places that see it.
-    pub(super) fn backward_to_listed(
+    pub(crate) fn backward(
         &self,
         flow: Flow<'_>,
         input_slopes: &mut Signal,
         scratch: &mut Scratch,
     ) {
+        match (&flow.input.active, &flow.slopes.active) {
+            (Some(_), Some(_)) => self.backward_between_lists(flow, input_slopes, scratch),
+            (Some(_), None) => self.backward_to_listed(flow, input_slopes, scratch),
+            (None, Some(_)) => self.backward_of_listed(flow, input_slopes),
+            (None, None) => self.backward_dense(flow, input_slopes, scratch),
+        }
+    }
+
+    /// The runs of active inputs that lie in the window of `cell` of the output: their range in the list,
+    /// and what has to be added to a place to make it a tap.
+    fn runs_of(&self, cell: usize, starts: &[u32]) -> impl Iterator<Item = (usize, usize, u32)> {
+        let Windows { width, input_width, channels, kernel, .. } = self.windows;
+        let first = cell / width * input_width + cell % width;
+        (0..kernel).map(move |row| {
+            let cell = first + row * input_width;
+            let shift = (row * kernel * channels).wrapping_sub(cell * channels) as u32;
+            (starts[cell] as usize, starts[cell + kernel] as usize, shift)
+        })
+    }
+
+    /// The slopes by the listed inputs, of listed outputs: one product for each pair that meets.
+    fn backward_between_lists(
+        &self,
+        flow: Flow<'_>,
+        input_slopes: &mut Signal,
+        scratch: &mut Scratch,
+    ) {
+        let (samples, size, taps) = (flow.input.len(), self.input.size(), self.taps());
+        let (Some(active), Some(outputs)) = (&flow.input.active, &flow.slopes.active) else {
+            return;
+        };
+        let (values, listed) = input_slopes.clear_listed(samples, size);
+        listed.copy_from(active);
+        for (sample, to) in values.chunks_exact_mut(size).enumerate() {
+            let (which, slopes) = (active.of(sample), flow.slopes.sample(sample));
+            cell_starts(&self.input, which, &mut scratch.ends);
+            scratch.values.clear();
+            scratch.values.resize(which.len(), 0.0);
+            for &place in outputs.of(sample) {
+                let maps = self.windows.outputs;
+                let (cell, map) = (place as usize / maps, place as usize % maps);
+                let (filter, slope) =
+                    (&self.weights.values()[map * taps..][..taps], slopes[place as usize]);
+                for (start, end, shift) in self.runs_of(cell, &scratch.ends) {
+                    let sums = scratch.values[start..end].iter_mut();
+                    for (sum, place) in sums.zip(&which[start..end]) {
+                        *sum += slope * filter[place.wrapping_add(shift) as usize];
+                    }
+                }
+            }
+            let sums = which.iter().zip(&scratch.values);
+            sums.for_each(|(&place, sum)| to[place as usize] = *sum);
+        }
+    }
+
+    /// The slopes by the listed inputs: of each, the products of its weights with the slopes of the
+    /// places that see it.
+    fn backward_to_listed(&self, flow: Flow<'_>, input_slopes: &mut Signal, scratch: &mut Scratch) {
         let (samples, size) = (flow.input.len(), self.input.size());
         let Some(active) = &flow.input.active else { return };
         let (values, listed) = input_slopes.clear_listed(samples, size);
@@ -36,8 +94,7 @@ impl Convolve {
                 scratch.ends.push(scratch.pairs.len() as u32);
             }
             scratch.values.resize(which.len(), 0.0);
-            let outputs = self.windows.outputs;
-            let sides = (self.weights.values(), flow.slopes.sample(sample), outputs);
+            let sides = (&self.across[..], flow.slopes.sample(sample), self.windows.outputs);
             let dots = &mut scratch.values;
             (kernel::table().sum_dots)(sides, &scratch.pairs, &scratch.ends, dots);
             which.iter().zip(dots).for_each(|(&place, dot)| to[place as usize] = *dot);
@@ -55,29 +112,26 @@ impl Convolve {
             for column in columns.clone() {
                 let tap = (row * kernel + column) * channels + channel;
                 let from = (y - row) * width + x - column;
-                pairs.push(RowPair { row: tap as u32, from: from as u32, factor: 0.0 });
+                pairs.push(RowPair { row: tap as u32, from: from as u32 });
             }
         }
     }
 
     /// The slopes by all inputs, of outputs few of which have one.
-    pub(super) fn backward_of_listed(&self, flow: Flow<'_>, input_slopes: &mut Signal) {
+    fn backward_of_listed(&self, flow: Flow<'_>, input_slopes: &mut Signal) {
         let Windows { width, input_width, channels, kernel, outputs, .. } = self.windows;
         input_slopes.resize(flow.input.len(), self.input.size());
         input_slopes.values.fill(0.0);
-        let weights = self.weights.values();
         for sample in 0..flow.input.len() {
             let slopes = flow.slopes.sample(sample);
             let to = input_slopes.sample_mut(sample);
             for &place in flow.slopes.active_of(sample).unwrap_or_default() {
                 let (cell, output) = (place as usize / outputs, place as usize % outputs);
                 let first = cell / width * input_width + cell % width;
-                for row in 0..kernel {
-                    let start = (first + row * input_width) * channels;
-                    let taps = &weights[row * kernel * channels * outputs..];
-                    for (tap, to) in to[start..][..kernel * channels].iter_mut().enumerate() {
-                        *to += slopes[place as usize] * taps[tap * outputs + output];
-                    }
+                let filter = &self.weights.values()[output * self.taps()..][..self.taps()];
+                for (row, weights) in filter.chunks_exact(kernel * channels).enumerate() {
+                    let to = to[(first + row * input_width) * channels..].iter_mut();
+                    to.zip(weights).for_each(|(to, weight)| *to += slopes[place as usize] * weight);
                 }
             }
         }
@@ -85,16 +139,11 @@ impl Convolve {
 
     /// The slopes by all inputs: of a block of places at a time, the slopes of their windows, which are
     /// then added where the windows lie.
-    pub(super) fn backward_dense(
-        &self,
-        flow: Flow<'_>,
-        input_slopes: &mut Signal,
-        scratch: &mut Scratch,
-    ) {
+    fn backward_dense(&self, flow: Flow<'_>, input_slopes: &mut Signal, scratch: &mut Scratch) {
         let Windows { width, input_width, channels, kernel, outputs, .. } = self.windows;
         input_slopes.resize(flow.input.len(), self.input.size());
         input_slopes.values.fill(0.0);
-        let weights = Rows::new(self.weights.values(), outputs).expect("whole rows of weights");
+        let weights = Rows::new(&self.across, outputs).expect("whole rows of weights");
         for sample in 0..flow.input.len() {
             let to = input_slopes.sample_mut(sample);
             let blocks = flow.slopes.sample(sample).chunks(PLACES_A_BLOCK * outputs);
@@ -115,49 +164,97 @@ impl Convolve {
         }
     }
 
-    /// Adds up the gradient, one task a row of the windows, or a tap where the inputs are listed.
+    /// Adds up the gradient: filter by filter where slopes are listed, a row of the windows at a time
+    /// where they are not.
     pub(crate) fn gather(&mut self, flows: &[Flow<'_>]) {
         add_columns(flows, &mut self.bias.gradient);
-        let Windows { channels, kernel, outputs, .. } = self.windows;
         let mut gradient = std::mem::take(&mut self.weights.gradient);
-        let listed = flows.iter().all(|flow| flow.input.active.is_some());
-        if listed {
-            let tasks = gradient.par_chunks_mut(channels * outputs).enumerate();
-            tasks.for_each(|(tap, sums)| self.gather_tap(flows, tap, sums));
+        if flows.iter().all(|flow| flow.slopes.active.is_some()) {
+            self.gather_listed(flows, &mut gradient);
         } else {
-            let tasks = gradient.par_chunks_mut(kernel * channels * outputs).enumerate();
-            tasks.for_each(|(row, sums)| self.gather_row(flows, row, sums));
+            self.gather_dense(flows, &mut gradient);
         }
         self.weights.gradient = gradient;
     }
 
-    /// The gradient of the weights `(channels, outputs)` at one place of the windows.
-    fn gather_tap(&self, flows: &[Flow<'_>], tap: usize, sums: &mut [f32]) {
-        let Windows { height, width, input_width, channels, kernel, outputs } = self.windows;
-        let (row, column) = (tap / kernel, tap % kernel);
-        let mut pairs = Vec::new();
-        for flow in flows {
-            for sample in 0..flow.input.len() {
-                let values = flow.input.sample(sample);
-                pairs.clear();
-                for &place in flow.input.active_of(sample).unwrap_or_default() {
-                    let (cell, channel) = (place / channels as u32, place % channels as u32);
-                    let (y, x) = (cell / input_width as u32, cell % input_width as u32);
-                    // Below 0 is far above the size.
-                    let y = (y as usize).wrapping_sub(row);
-                    let x = (x as usize).wrapping_sub(column);
-                    if y < height && x < width {
-                        let from = (y * width + x) as u32;
-                        let factor = values[place as usize];
-                        pairs.push(RowPair { row: channel, from, factor });
+    fn gather_listed(&self, flows: &[Flow<'_>], gradient: &mut [f32]) {
+        let (taps, maps) = (self.taps(), self.windows.outputs);
+        // Where the active inputs of each cell begin, sample after sample.
+        let starts: Vec<Vec<u32>> = flows
+            .par_iter()
+            .map(|flow| {
+                let (mut all, mut one) = (Vec::new(), Vec::new());
+                for sample in 0..flow.input.len() {
+                    if let Some(active) = flow.input.active_of(sample) {
+                        cell_starts(&self.input, active, &mut one);
+                        all.extend_from_slice(&one);
                     }
                 }
-                (kernel::table().add_outer)(sums, flow.slopes.sample(sample), outputs, &pairs);
+                all
+            })
+            .collect();
+        let tasks = gradient.par_chunks_mut(FILTERS_A_TASK * taps).enumerate();
+        tasks.for_each(|(task, sums)| {
+            let first = task * FILTERS_A_TASK;
+            for (flow, starts) in flows.iter().zip(&starts) {
+                let starts_of = self.input.places() + 1;
+                for sample in 0..flow.input.len() {
+                    let slopes = flow.slopes.sample(sample);
+                    let starts = starts.chunks_exact(starts_of).nth(sample);
+                    for &place in flow.slopes.active_of(sample).unwrap_or_default() {
+                        let (cell, map) = (place as usize / maps, place as usize % maps);
+                        if map.wrapping_sub(first) < FILTERS_A_TASK {
+                            let sums = &mut sums[(map - first) * taps..][..taps];
+                            let slope = slopes[place as usize];
+                            self.add_window(flow.input, (sample, cell), (starts, slope), sums);
+                        }
+                    }
+                }
+            }
+        });
+    }
+
+    /// `sums += slope · window` of `cell` of the output.
+    fn add_window(
+        &self,
+        input: &Signal,
+        (sample, cell): (usize, usize),
+        (starts, slope): (Option<&[u32]>, f32),
+        sums: &mut [f32],
+    ) {
+        let values = input.sample(sample);
+        if let (Some(active), Some(starts)) = (input.active_of(sample), starts) {
+            for (start, end, shift) in self.runs_of(cell, starts) {
+                for place in &active[start..end] {
+                    let tap = place.wrapping_add(shift) as usize;
+                    sums[tap] += slope * values[*place as usize];
+                }
+            }
+            return;
+        }
+        let Windows { width, input_width, channels, kernel, .. } = self.windows;
+        let first = cell / width * input_width + cell % width;
+        for (row, sums) in sums.chunks_exact_mut(kernel * channels).enumerate() {
+            let values = &values[(first + row * input_width) * channels..];
+            sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += slope * value);
+        }
+    }
+
+    /// Products over blocks of places, one task a row of the windows.
+    fn gather_dense(&self, flows: &[Flow<'_>], gradient: &mut [f32]) {
+        let Windows { channels, kernel, outputs, .. } = self.windows;
+        let (row_len, taps) = (kernel * channels, self.taps());
+        let mut across = vec![0.0; gradient.len()];
+        let tasks = across.par_chunks_mut(row_len * outputs).enumerate();
+        tasks.for_each(|(row, sums)| self.gather_row(flows, row, sums));
+        for (tap, sums) in across.chunks_exact(outputs).enumerate() {
+            for (map, sum) in sums.iter().enumerate() {
+                gradient[map * taps + tap] += sum;
             }
         }
     }
 
-    /// The gradient of the weights `(kernel, channels, outputs)` of one row of the windows.
+    /// The gradient of the weights `(kernel, channels, maps)` of one row of the windows.
     fn gather_row(&self, flows: &[Flow<'_>], row: usize, sums: &mut [f32]) {
         let Windows { width, input_width, channels, kernel, outputs, .. } = self.windows;
         let length = kernel * channels;
@@ -165,24 +262,12 @@ impl Convolve {
         for flow in flows {
             for sample in 0..flow.input.len() {
                 let (values, slopes) = (flow.input.sample(sample), flow.slopes.sample(sample));
-                let start_of =
-                    |cell: usize| ((cell / width + row) * input_width + cell % width) * channels;
-                if let Some(active) = flow.slopes.active_of(sample) {
-                    for &place in active {
-                        let (cell, output) = (place as usize / outputs, place as usize % outputs);
-                        let slope = slopes[place as usize];
-                        let window = &values[start_of(cell)..][..length];
-                        for (tap, value) in window.iter().enumerate() {
-                            sums[tap * outputs + output] += slope * value;
-                        }
-                    }
-                    continue;
-                }
                 for (block, slopes) in slopes.chunks(PLACES_A_BLOCK * outputs).enumerate() {
                     windows.clear();
                     let first = block * PLACES_A_BLOCK;
                     for cell in first..first + slopes.len() / outputs {
-                        windows.extend_from_slice(&values[start_of(cell)..][..length]);
+                        let start = ((cell / width + row) * input_width + cell % width) * channels;
+                        windows.extend_from_slice(&values[start..][..length]);
                     }
                     let windows = Rows::new(&windows, length).expect("whole rows of windows");
                     let slopes = Rows::new(slopes, outputs).expect("whole places");

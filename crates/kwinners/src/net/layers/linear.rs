@@ -14,6 +14,8 @@ use crate::rows::Rows;
 
 /// Tasks that the rows of a gradient are cut into; fixed.
 const TASKS: usize = 16;
+/// Rows of a sparse gradient that are gathered as dense ones at a time.
+const ROWS_A_TASK: usize = 16;
 
 /// `score = x W + b`. `W` is `(inputs, units)`: the rows of inputs that are zero are never touched, forward
 /// or backward.
@@ -57,8 +59,10 @@ impl Linear {
         let Self { inputs, units, density, .. } = *self;
         let values = first.weights((inputs, units), inputs * units, density, rng);
         let bias = first.bias(inputs, units, density, rng);
-        self.pattern = (density < 1.0)
-            .then(|| SparsePattern::new(units, &draw_kept(inputs, units, density, rng)));
+        self.pattern = (density < 1.0).then(|| {
+            let place = |input, unit| input * units + unit;
+            SparsePattern::new(units, &draw_kept((inputs, units), density, rng, place))
+        });
         let values = match &self.pattern {
             Some(pattern) => compact(pattern, &values),
             None => values,
@@ -210,7 +214,7 @@ impl Linear {
                         list_parts_between(flow.input, sample, (first, last), &mut parts);
                         let vector = flow.slopes.sample(sample);
                         parts.iter_mut().for_each(|part| part.row -= first as u32);
-                        add_to_rows(sums, vector, &parts);
+                        (kernel::table().add_outer)(sums, vector, &parts);
                     }
                     continue;
                 }
@@ -227,7 +231,7 @@ impl Linear {
 
     fn gather_sparse(&mut self, flows: &[Flow<'_>]) {
         let Some(pattern) = &self.pattern else { return };
-        let rows = self.inputs.div_ceil(TASKS);
+        let rows = ROWS_A_TASK.min(self.inputs);
         let mut pieces = Vec::new();
         let mut rest = self.weights.gradient.as_mut_slice();
         for first in (0..self.inputs).step_by(rows) {
@@ -236,14 +240,21 @@ impl Linear {
             pieces.push((first, last, piece));
             rest = other;
         }
+        let units = self.units;
         pieces.into_par_iter().for_each(|(first, last, sums)| {
-            let (mut parts, mut vector) = (Vec::new(), Vec::new());
+            // Dense rows that stay in the first-level cache, picked from once at the end.
+            let (mut dense, mut parts) = (vec![0.0; (last - first) * units], Vec::new());
             for flow in flows {
                 for sample in 0..flow.input.len() {
                     list_parts_between(flow.input, sample, (first, last), &mut parts);
-                    pad(flow.slopes.sample(sample), pattern, &mut vector);
-                    let add = kernel::table().add_to_sparse_rows;
-                    add(pattern, (first, &mut *sums), &parts, &vector);
+                    parts.iter_mut().for_each(|part| part.row -= first as u32);
+                    (kernel::table().add_outer)(&mut dense, flow.slopes.sample(sample), &parts);
+                }
+            }
+            let mut sums = sums.iter_mut();
+            for (row, dense) in dense.chunks_exact(units).enumerate() {
+                for (unit, sum) in pattern.columns_of(first + row).zip(&mut sums) {
+                    *sum += dense[unit];
                 }
             }
         });
@@ -287,14 +298,6 @@ fn list_parts_between(
             parts.extend(rows.map(|(row, &factor)| Weighted { row: (first + row) as u32, factor }));
         }
     }
-}
-
-/// `rows[row] += factor · vector` for each part.
-fn add_to_rows(rows: &mut [f32], vector: &[f32], parts: &[Weighted]) {
-    let pair =
-        |part: &Weighted| kernel::maps::RowPair { row: part.row, from: 0, factor: part.factor };
-    let pairs: Vec<_> = parts.iter().map(pair).collect();
-    (kernel::table().add_outer)(rows, vector, vector.len(), &pairs);
 }
 
 /// `sums[c] +=` the slopes of channel `c` of all samples and places; `sums` are the channels.

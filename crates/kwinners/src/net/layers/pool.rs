@@ -98,8 +98,6 @@ impl MaxPool {
                 to[largest] += slopes[place as usize];
                 scratch.places.push(largest as u32);
             }
-            // Squares of a row of the output may reach past each other's places.
-            scratch.places.sort_unstable();
             active.push(scratch.places.iter().copied());
         }
     }

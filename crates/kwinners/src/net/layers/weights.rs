@@ -101,14 +101,19 @@ impl Learned {
     }
 }
 
-/// Which of `inputs` weights each of `units` units keeps, `(inputs, units)`: all but
-/// `round((1 - density) · inputs)`, drawn without replacement.
-pub(crate) fn draw_kept(inputs: usize, units: usize, density: f32, rng: &mut Rng) -> Vec<bool> {
+/// Which of `inputs` weights each of `units` units keeps: all but `round((1 - density) · inputs)`, drawn
+/// without replacement. `place` says where the weight of an input and a unit lies.
+pub(crate) fn draw_kept(
+    (inputs, units): (usize, usize),
+    density: f32,
+    rng: &mut Rng,
+    place: impl Fn(usize, usize) -> usize,
+) -> Vec<bool> {
     let zeros = ((1.0 - f64::from(density)) * inputs as f64).round() as usize;
     let mut kept = vec![true; inputs * units];
     for unit in 0..units {
         for input in rng.distinct(zeros, inputs) {
-            kept[input as usize * units + unit] = false;
+            kept[place(input as usize, unit)] = false;
         }
     }
     kept
