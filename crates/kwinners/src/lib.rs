@@ -11,6 +11,7 @@
 //! - [`Encoder`], [`Learner`], [`Decoder`]: what turns vectors into codes, learns, and turns codes
 //!   back. [`Model`] is any of the kinds in [`encoder`].
 //! - [`Dataset`] and [`data`]: where vectors come from. [`train::fit`] goes through them.
+//! - [`speech`]: clips of sound as log-mel images, and their augmentation.
 //! - [`metrics`] and [`report`]: how good the codes are, beside the raw data. [`mod@file`] keeps things.
 //!
 //! Whatever is random comes from a seed; the same seed gives the same bytes with any number of
@@ -33,6 +34,7 @@ pub mod report;
 mod rng;
 mod rows;
 pub mod sdr;
+pub mod speech;
 pub mod train;
 
 pub use data::Dataset;

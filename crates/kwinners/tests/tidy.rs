@@ -13,7 +13,7 @@ const FLOORS: &[&[&str]] = &[
     &["kernel"],
     &["sdr"],
     &["kwta"],
-    &["net"],
+    &["net", "speech"],
     &["encoder", "memory", "index"],
     &["metrics", "data"],
     &["train", "report", "file"],
