@@ -59,7 +59,7 @@ fn list(folder: &Path) -> Result<Listing> {
     Ok((classes, images))
 }
 
-fn folders_in(folder: &Path) -> Result<Vec<PathBuf>> {
+pub(super) fn folders_in(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut entries = entries(folder)?;
     entries.retain(|path| path.is_dir());
     Ok(entries)
@@ -73,7 +73,7 @@ fn images_in(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// Everything in `folder` whose name does not begin with a dot, sorted.
-fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+pub(super) fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut entries = Vec::new();
     for entry in fs::read_dir(folder).map_err(Error::io(folder))? {
         let entry = entry.map_err(Error::io(folder))?;

@@ -84,6 +84,17 @@ impl<'a> Input<'a> {
         Err(self.refuse(format!("{promised} bytes after the header"), got))
     }
 
+    /// The rest of the file, whatever it is, if it is at most `limit` bytes.
+    pub(crate) fn rest_up_to(&mut self, limit: u64) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let taken = self.reader.by_ref().take(limit + 1).read_to_end(&mut bytes);
+        taken.map_err(Error::io(&self.path))?;
+        match bytes.len() as u64 > limit {
+            true => Err(self.refuse(format!("at most {limit} bytes"), "more")),
+            false => Ok(bytes),
+        }
+    }
+
     /// The rest of the file as text.
     pub(crate) fn text(&mut self) -> Result<String> {
         let mut text = String::new();

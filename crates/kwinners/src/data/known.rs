@@ -6,6 +6,7 @@ use super::array::Array;
 use super::labels::Labels;
 use super::load::{DataDirs, Loaded};
 use super::records::{self, CIFAR_IMAGE};
+use super::sounds::speaker_of;
 use super::{digits, idx, input, npy, table};
 use crate::error::{Error, Result};
 
@@ -37,7 +38,7 @@ pub fn known() -> &'static [KnownSet] {
     &KNOWN
 }
 
-static KNOWN: [KnownSet; 8] = [
+static KNOWN: [KnownSet; 11] = [
     KnownSet {
         name: "digits",
         what: "1,797 handwritten digits, 8 x 8 grey; train 1,415, test 382 by other people",
@@ -73,9 +74,37 @@ static KNOWN: [KnownSet; 8] = [
     KnownSet {
         name: "speech-commands",
         what: "12 spoken words as log-mel spectrograms, 32 bands x 32 frames; train 6,000, test 600",
-        splits: &["train", "test"],
+        splits: &["train", "test", "train-by-speaker"],
         licence: "CC BY 4.0 (Google)",
-        files: "speech-commands/{train,test}-{mel32-idx3,labels-idx1}-ubyte[.gz], words.txt",
+        files: "speech-commands/{train,test}-{mel32-idx3,labels-idx1}-ubyte[.gz], words.txt, \
+                train-clips.txt[.gz]",
+        downloadable: false,
+    },
+    KnownSet {
+        name: "speech-commands-wav",
+        what: "12 spoken words as sound, 16,000 samples; train 1,080, speaker by speaker, test 360 \
+               by other people",
+        splits: &["train", "test", "train-with-silence"],
+        licence: "CC BY 4.0 (Google)",
+        files: "speech-commands/speech_commands_12[.tar][.gz], words.txt",
+        downloadable: false,
+    },
+    KnownSet {
+        name: "free-spoken-digits",
+        what: "spoken digits by 6 people as sound, 16,000 samples; train 2,700, speaker by speaker, \
+               test 300 by the same people",
+        splits: &["train", "test"],
+        licence: "CC BY-SA 4.0 (Z. Jackson and others)",
+        files: "free-spoken-digits/{fsdd-recordings.tar[.gz],recordings}",
+        downloadable: false,
+    },
+    KnownSet {
+        name: "free-spoken-digits-speakers",
+        what: "the same sounds; train 2,000 by four people, speaker by speaker, test 1,000 by the \
+               other two, theo and yweweler",
+        splits: &["train", "test"],
+        licence: "CC BY-SA 4.0 (Z. Jackson and others)",
+        files: "free-spoken-digits/{fsdd-recordings.tar[.gz],recordings}",
         downloadable: false,
     },
     KnownSet {
@@ -118,7 +147,7 @@ const FASHION_CLASSES: [&str; 10] = [
     "Ankle boot",
 ];
 
-/// Reads the split of a known set.
+/// Reads the split of a known set that is no set of sounds.
 pub(crate) fn read(name: &'static str, split: &str, dirs: &DataDirs) -> Result<Loaded> {
     match name {
         "digits" => digits::load(split),
@@ -149,12 +178,24 @@ fn read_mnist(name: &str, split: &str, dirs: &DataDirs, classes: Vec<String>) ->
 }
 
 fn read_speech(split: &str, dirs: &DataDirs) -> Result<Loaded> {
-    let images = format!("speech-commands/{split}-mel32-idx3-ubyte");
+    let part = if split == "test" { "test" } else { "train" };
+    let images = format!("speech-commands/{part}-mel32-idx3-ubyte");
     let folder = find("speech-commands", &images, dirs)?;
-    let mut loaded = Loaded::new(idx::read(&packed_or_not(&folder, &images))?);
-    let labels = packed_or_not(&folder, &format!("speech-commands/{split}-labels-idx1-ubyte"));
+    let inputs = idx::read(&packed_or_not(&folder, &images))?;
+    let len = inputs.len();
+    let mut loaded = Loaded::new(inputs);
+    let labels = packed_or_not(&folder, &format!("speech-commands/{part}-labels-idx1-ubyte"));
     let classes = input::lines(&folder.join("speech-commands/words.txt"))?;
     loaded.labels = Some(Labels::from_array(&idx::read(&labels)?)?.named(classes));
+    if split == "train-by-speaker" {
+        let clips = packed_or_not(&folder, "speech-commands/train-clips.txt");
+        let texts = input::lines(&clips)?;
+        // Where there are more or fewer names than images, `cut` says so.
+        let mut rows: Vec<usize> = (0..len.min(texts.len())).collect();
+        rows.sort_by_key(|&row| (speaker_of(&texts[row]), row));
+        loaded.rows = Some(rows);
+        loaded.texts = Some(texts);
+    }
     Ok(loaded)
 }
 
@@ -232,7 +273,7 @@ fn check_lengths(inputs: &Array, others: &[(&str, usize)]) -> Result<()> {
 }
 
 /// The first data folder that has `file`, packed or not.
-fn find(name: &str, file: &str, dirs: &DataDirs) -> Result<PathBuf> {
+pub(super) fn find(name: &str, file: &str, dirs: &DataDirs) -> Result<PathBuf> {
     let found = dirs.folders.iter().find(|folder| packed_or_not(folder, file).exists());
     found.cloned().ok_or_else(|| missing(name, dirs))
 }
@@ -250,7 +291,7 @@ fn missing(name: &str, dirs: &DataDirs) -> Error {
 }
 
 /// `folder/file`, or `folder/file.gz` if only that is there.
-fn packed_or_not(folder: &Path, file: &str) -> PathBuf {
+pub(super) fn packed_or_not(folder: &Path, file: &str) -> PathBuf {
     let plain = folder.join(file);
     let packed = folder.join(format!("{file}.gz"));
     if packed.exists() && !plain.exists() { packed } else { plain }

@@ -9,8 +9,9 @@ use super::input::extension;
 use super::labels::Labels;
 use super::npz::Npz;
 use super::records::{self, CIFAR_IMAGE};
+use super::sounds::{Collection, is_sound_folder};
 use super::spec::{RowRange, Source, Spec};
-use super::{folder, idx, known, npy, table};
+use super::{folder, idx, known, npy, speech_sets, table};
 use crate::error::{Error, Result};
 use crate::rows::ImageShape;
 
@@ -60,20 +61,52 @@ pub fn load(spec: &Spec, dirs: &DataDirs) -> Result<Dataset> {
     let name = spec.to_string();
     match spec.source() {
         Source::Known { name: set, split } => {
-            known::read(set, split, dirs)?.cut(&name, spec.range())
+            let sounds = speech_sets::read(set, split, dirs, &name, spec.range());
+            sounds.unwrap_or_else(|| known::read(set, split, dirs)?.cut(&name, spec.range()))
         }
-        Source::Path { path, labels } if path.is_dir() => match labels {
-            None => folder::read(path, &name, spec.range()),
-            Some(labels) => Err(Error::setting(
-                "data",
-                "no labels after a folder, whose sub-folders are the classes",
-                format!("`{labels}`"),
-            )),
-        },
-        Source::Path { path, labels } => {
-            read_file(path, labels.as_deref())?.cut(&name, spec.range())
+        Source::Path { path, labels, split } => {
+            load_path(path, labels.as_deref(), *split, &name, spec.range())
         }
     }
+}
+
+fn load_path(
+    path: &Path,
+    labels: Option<&str>,
+    split: Option<&str>,
+    name: &str,
+    range: RowRange,
+) -> Result<Dataset> {
+    let folder = path.is_dir();
+    let sounds = match folder {
+        true => is_sound_folder(path)?,
+        false => matches!(extension(path).as_str(), "tar" | "tgz"),
+    };
+    if let Some(labels) = labels.filter(|_| folder || sounds) {
+        let expected = "no labels after a folder or archive, whose folders are the classes";
+        return Err(Error::setting("data", expected, format!("`{labels}`")));
+    }
+    match split {
+        _ if sounds => read_sounds(path, split, name, range),
+        Some(split) => {
+            let expected = "a split of a known set, or of sounds with a testing_list.txt";
+            Err(Error::setting("data", expected, format!("`:{split}` of {}", path.display())))
+        }
+        None if folder => folder::read(path, name, range),
+        None => read_file(path, labels)?.cut(name, range),
+    }
+}
+
+/// A folder or archive of sounds, all of it or the split of its lists.
+///
+/// The classes are those of all its splits, so that a split which lacks one has the same labels.
+fn read_sounds(path: &Path, split: Option<&str>, name: &str, range: RowRange) -> Result<Dataset> {
+    let mut sounds = Collection::of_path(path)?;
+    let classes = sounds.classes();
+    if let Some(split) = split {
+        sounds.keep_split(split)?;
+    }
+    sounds.dataset(name, range, classes)
 }
 
 /// What was read for a data set, before the rows are chosen.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use super::known::{KnownSet, known};
+use super::sounds::SPLITS;
 use crate::error::{Error, Result};
 
 /// A data set as the user names it: a known name or a path, and which rows of it.
@@ -13,6 +14,8 @@ use crate::error::{Error, Result};
 /// - `NAME`, `NAME:SPLIT`: a known set (see [`known`]); without a split its first one, which is the
 ///   training part where there is one, and all rows of `digits` and `glove`.
 /// - `PATH`: a file or folder; it holds a `/`, a `\` or a `.` (`./photos`), or else it is a name.
+///   `:train`, `:test` or `:val` after a folder or archive of sounds is the split by its
+///   `testing_list.txt` and `validation_list.txt`.
 /// - `[A..B]` after either: rows `A` to `B`, `B` not included; either may be left out.
 /// - `,LABELS` after a path: a label file, or `@COLUMN` of a `.csv` (its header, its number from 0, or
 ///   `last`). Labels are for all rows of the file; the range chooses among both.
@@ -52,6 +55,8 @@ pub enum Source {
         path: PathBuf,
         /// What stood after the comma: a file, or `@COLUMN`.
         labels: Option<String>,
+        /// `train`, `test` or `val`, where that was asked for.
+        split: Option<&'static str>,
     },
 }
 
@@ -133,9 +138,11 @@ impl fmt::Display for Spec {
         match &self.source {
             Source::Known { name, split: "all" } => write!(f, "{name}{range}"),
             Source::Known { name, split } => write!(f, "{name}:{split}{range}"),
-            Source::Path { path, labels: None } => write!(f, "{}{range}", path.display()),
-            Source::Path { path, labels: Some(labels) } => {
-                write!(f, "{}{range},{labels}", path.display())
+            Source::Path { path, labels, split } => {
+                write!(f, "{}", path.display())?;
+                split.map_or(Ok(()), |split| write!(f, ":{split}"))?;
+                write!(f, "{range}")?;
+                labels.as_ref().map_or(Ok(()), |labels| write!(f, ",{labels}"))
             }
         }
     }
@@ -166,7 +173,11 @@ fn path_source(place: &str, labels: Option<&str>) -> Result<Source> {
         let expected = "one label file or @COLUMN after the comma";
         return Err(Error::setting("data", expected, format!("`{}`", labels.unwrap_or_default())));
     }
-    Ok(Source::Path { path: PathBuf::from(place), labels: labels.map(str::to_owned) })
+    let split = SPLITS.into_iter().find(|split| {
+        place.strip_suffix(split).is_some_and(|front| front.len() > 1 && front.ends_with(':'))
+    });
+    let place = split.map_or(place, |split| &place[..place.len() - split.len() - 1]);
+    Ok(Source::Path { path: PathBuf::from(place), labels: labels.map(str::to_owned), split })
 }
 
 fn known_source(place: &str, labels: Option<&str>) -> Result<Source> {
