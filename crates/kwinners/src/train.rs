@@ -39,7 +39,8 @@ pub enum StopReason {
 /// model as it is then, and the position after it.
 ///
 /// Epoch `e` goes through the samples in an order drawn from the model's seed and `e` alone, so a
-/// run that is stopped and taken up at its position ends in the same bytes as one never stopped.
+/// run that is stopped and taken up at its position ends in the same bytes as one never stopped. Where
+/// the schedule is balanced, epoch `e` draws as many samples with replacement, classes in balance.
 ///
 /// ```
 /// use kwinners::encoder::Model;
@@ -59,7 +60,8 @@ pub enum StopReason {
 /// ```
 ///
 /// # Errors
-/// If the data do not fit the model, or the position lies past the end.
+/// If the data do not fit the model, the position lies past the end, or a balanced schedule finds no
+/// labels.
 pub fn fit(
     model: &mut Model,
     data: &Dataset,
@@ -81,7 +83,10 @@ pub fn fit(
     let mut here = position;
     let mut batch = Batch::default();
     while !schedule.ends_at(here, data.len()) {
-        let order = order_of_epoch(schedule.seed, here.epoch, data.len());
+        let order = match schedule.balanced {
+            true => balanced_order(schedule.seed, here.epoch, data.require_labels()?),
+            false => order_of_epoch(schedule.seed, here.epoch, data.len()),
+        };
         while here.sample < order.len() {
             let end = (here.sample + schedule.batch).min(order.len());
             batch.gather(data, &order[here.sample..end]);
@@ -140,6 +145,21 @@ fn order_of_epoch(seed: u64, epoch: usize, len: usize) -> Vec<u32> {
     order
 }
 
+/// As [`order_of_epoch`], but drawn with replacement with the weight 1 over the size of the class: each
+/// time a class that has rows, all equally likely, and then one of its rows.
+fn balanced_order(seed: u64, epoch: usize, labels: &[u32]) -> Vec<u32> {
+    let mut by_class: Vec<u32> = (0..labels.len() as u32).collect();
+    by_class.sort_by_key(|&row| labels[row as usize]);
+    let classes: Vec<&[u32]> =
+        by_class.chunk_by(|&a, &b| labels[a as usize] == labels[b as usize]).collect();
+    let mut rng = Rng::of_stream(seed, epoch as u64 + 1);
+    let mut draw = || {
+        let class = classes[rng.below(classes.len())];
+        class[rng.below(class.len())]
+    };
+    labels.iter().map(|_| draw()).collect()
+}
+
 /// The rows and labels of one step, gathered.
 #[derive(Default)]
 struct Batch {
@@ -158,5 +178,41 @@ impl Batch {
         if let Some(labels) = &data.labels {
             self.labels.extend(places.iter().map(|&place| labels[place as usize]));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn balanced_epochs_show_every_class_as_often() {
+        // Nine in ten rows are of class 5, no row is of class 1.
+        let labels: Vec<u32> =
+            (0..1000).map(|row| if row % 10 > 0 { 5 } else { row / 10 % 2 * 2 }).collect();
+        let mut shown = vec![0; labels.len()];
+        for epoch in 0..300 {
+            let order = balanced_order(7, epoch, &labels);
+            assert_eq!(order.len(), labels.len());
+            order.iter().for_each(|&row| shown[row as usize] += 1);
+        }
+        for class in [0, 2, 5] {
+            let rows: Vec<usize> = (0..1000).filter(|&row| labels[row] == class).collect();
+            let total: usize = rows.iter().map(|&row| shown[row]).sum();
+            // 100,000 expected, with a standard deviation of 258.
+            assert!(total.abs_diff(100_000) < 1300, "class {class}: {total}");
+            let mean = total as f64 / rows.len() as f64;
+            let far = |&row: &usize| (shown[row] as f64 - mean).abs() > 6.0 * mean.sqrt();
+            assert!(!rows.iter().any(far), "class {class} is not drawn evenly");
+        }
+    }
+
+    #[test]
+    fn balanced_epochs_hang_on_the_seed_and_their_number_alone() {
+        let labels = [0, 1, 1, 1, 2, 2];
+        assert_eq!(balanced_order(1, 3, &labels), balanced_order(1, 3, &labels));
+        let order = balanced_order(1, 3, &[0; 100]);
+        assert_ne!(order, balanced_order(1, 4, &[0; 100]));
+        assert_ne!(order, balanced_order(2, 3, &[0; 100]));
     }
 }

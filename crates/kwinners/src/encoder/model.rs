@@ -22,6 +22,9 @@ pub struct Schedule {
     pub steps: Option<u64>,
     /// Seed of the order of the samples.
     pub seed: u64,
+    /// Whether an epoch draws its samples with replacement, every class equally often on average,
+    /// instead of showing each once.
+    pub balanced: bool,
 }
 
 /// Inputs that a new model looks at: for its width, its scaling, its first weights.

@@ -218,7 +218,7 @@ impl Kind for RandomProjection {
     }
 
     fn schedule(&self) -> Schedule {
-        Schedule { epochs: 0, batch: 1, steps: None, seed: self.settings.seed }
+        Schedule { epochs: 0, batch: 1, steps: None, seed: self.settings.seed, balanced: false }
     }
 
     fn filter(&self, unit: usize) -> Vec<f32> {

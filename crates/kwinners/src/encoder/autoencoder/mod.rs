@@ -427,7 +427,7 @@ impl Kind for Autoencoder {
 
     fn schedule(&self) -> Schedule {
         let AutoencoderSettings { epochs, batch, steps, seed, .. } = self.settings;
-        Schedule { epochs, batch, steps: (steps > 0).then_some(steps), seed }
+        Schedule { epochs, batch, steps: (steps > 0).then_some(steps), seed, balanced: false }
     }
 
     fn filter(&self, unit: usize) -> Vec<f32> {

@@ -390,7 +390,7 @@ impl Kind for ConvWta {
 
     fn schedule(&self) -> Schedule {
         let ConvWtaSettings { epochs, batch, seed, .. } = self.settings;
-        Schedule { epochs, batch, steps: None, seed }
+        Schedule { epochs, batch, steps: None, seed, balanced: false }
     }
 
     fn filter(&self, unit: usize) -> Vec<f32> {

@@ -316,7 +316,7 @@ impl Kind for Patches {
 
     fn schedule(&self) -> Schedule {
         let PatchesSettings { epochs, batch, seed, .. } = self.settings;
-        Schedule { epochs, batch, steps: None, seed }
+        Schedule { epochs, batch, steps: None, seed, balanced: false }
     }
 
     fn filter(&self, unit: usize) -> Vec<f32> {

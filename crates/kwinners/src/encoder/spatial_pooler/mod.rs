@@ -341,7 +341,13 @@ impl Kind for SpatialPooler {
 
     fn schedule(&self) -> Schedule {
         let epochs = if self.settings.learn { self.settings.epochs } else { 0 };
-        Schedule { epochs, batch: SAMPLES_A_STEP, steps: None, seed: self.settings.seed }
+        Schedule {
+            epochs,
+            batch: SAMPLES_A_STEP,
+            steps: None,
+            seed: self.settings.seed,
+            balanced: false,
+        }
     }
 
     /// Permanences.

@@ -300,7 +300,7 @@ impl Kind for Tied {
 
     fn schedule(&self) -> Schedule {
         let TiedSettings { epochs, batch, seed, .. } = self.settings;
-        Schedule { epochs, batch, steps: None, seed }
+        Schedule { epochs, batch, steps: None, seed, balanced: false }
     }
 
     fn filter(&self, unit: usize) -> Vec<f32> {
