@@ -218,6 +218,22 @@ fn hole(plane: &[f32], image: ImageShape) -> (usize, usize) {
 }
 
 #[test]
+fn waveform_noise_mixes_with_uniform_noise() {
+    let noise = noise_on(NoiseProtocol::Waveform, None, 1);
+    for level in [0.1, 0.5, 1.0] {
+        let clean = vec![0.5; 200 * WIDTH];
+        let noisy = noise.corrupt(view(&clean, WIDTH), level).unwrap();
+        let (kept, level) = ((1.0 - level as f32) * 0.5, level as f32);
+        assert!(noisy.iter().all(|value| (value - kept).abs() <= level));
+        let mean = noisy.iter().sum::<f32>() / noisy.len() as f32;
+        assert!((mean - kept).abs() < 0.05 * level, "mean {mean} for {kept}");
+        let spread =
+            noisy.iter().map(|value| (value - mean).powi(2)).sum::<f32>() / noisy.len() as f32;
+        assert!((spread.sqrt() / (level / 3f32.sqrt()) - 1.0).abs() < 0.05, "spread {spread}");
+    }
+}
+
+#[test]
 fn occlusion_cuts_squares_out_of_images_and_runs_out_of_rows() {
     let square = |image: ImageShape, level: f64| {
         let width = image.width * image.height * image.channels;

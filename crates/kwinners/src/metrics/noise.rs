@@ -37,12 +37,23 @@ pub enum NoiseProtocol {
     /// channels, cut to a rectangle of that area where the image is too flat. Without an image: a run
     /// of `⌊width · l⌋` values.
     Occlusion,
+    /// `waveform`, for rows that are sound: every value becomes `(1 - l)` times itself plus `l` times a
+    /// number uniform in `-1..1`, whatever the range.
+    ///
+    /// Source: Ahmad and Scheinkman, "How Can We Be So Dense?", 2019, on speech commands.
+    Waveform,
 }
 
 impl NoiseProtocol {
     /// All protocols.
-    pub const ALL: [Self; 5] =
-        [Self::S2, Self::RandomValue, Self::Gaussian, Self::SaltAndPepper, Self::Occlusion];
+    pub const ALL: [Self; 6] = [
+        Self::S2,
+        Self::RandomValue,
+        Self::Gaussian,
+        Self::SaltAndPepper,
+        Self::Occlusion,
+        Self::Waveform,
+    ];
 
     /// The name, such as `s2`.
     pub fn name(self) -> &'static str {
@@ -52,6 +63,7 @@ impl NoiseProtocol {
             Self::Gaussian => "gaussian",
             Self::SaltAndPepper => "salt-and-pepper",
             Self::Occlusion => "occlusion",
+            Self::Waveform => "waveform",
         }
     }
 }
@@ -173,6 +185,12 @@ impl Noise {
             NoiseProtocol::Gaussian => {
                 for value in row {
                     *value = (*value + level as f32 * rng.normal()).clamp(low, high);
+                }
+            }
+            NoiseProtocol::Waveform => {
+                let level = level as f32;
+                for value in row {
+                    *value = (1.0 - level) * *value + level * rng.between(-1.0, 1.0);
                 }
             }
             NoiseProtocol::Occlusion => match self.image {
