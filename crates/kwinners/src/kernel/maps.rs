@@ -286,8 +286,26 @@ impl SparsePattern {
     /// The columns of the kept values of `row`.
     pub(crate) fn columns_of(&self, row: usize) -> impl Iterator<Item = usize> {
         self.masks_of(row).iter().enumerate().flat_map(|(group, mask)| {
-            (0..GROUP).filter(move |place| mask >> place & 1 == 1).map(move |p| group * GROUP + p)
+            let mut left = *mask;
+            std::iter::from_fn(move || {
+                let place = (left != 0).then(|| left.trailing_zeros() as usize)?;
+                left &= left - 1;
+                Some(group * GROUP + place)
+            })
         })
+    }
+
+    /// `sums += dense` where values of `row` are kept; `sums` are those values, `dense` is a whole row.
+    pub(crate) fn add_kept(&self, row: usize, dense: &[f32], sums: &mut [f32]) {
+        let mut at = 0;
+        for (mask, dense) in self.masks_of(row).iter().zip(dense.chunks(GROUP)) {
+            let mut left = *mask;
+            while left != 0 {
+                sums[at] += dense[left.trailing_zeros() as usize];
+                left &= left - 1;
+                at += 1;
+            }
+        }
     }
 }
 

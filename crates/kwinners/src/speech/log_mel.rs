@@ -30,8 +30,8 @@ const LEAST_ENERGY: f32 = 1e-10;
 /// let tone = |hertz: f32| move |i| (i as f32 / 16000.0 * hertz * std::f32::consts::TAU).sin();
 /// let clip: Vec<f32> = (0..CLIP_SAMPLES).map(tone(440.0)).collect();
 /// let image = LogMel::new().image(&clip);
-/// // 440 Hz lies in the fourth band from below: edges every 1.37 mel, and 440 Hz is 6.6 mel.
-/// assert!(image[3 * 32..4 * 32].iter().all(|&pixel| pixel > 0.9));
+/// // Up to 1 kHz there is a band every 91.4 Hz; the fifth, number 4, has its peak at 457 Hz.
+/// assert!(image[4 * 32..5 * 32].iter().all(|&pixel| pixel > 0.9));
 /// ```
 #[derive(Clone)]
 pub struct LogMel {

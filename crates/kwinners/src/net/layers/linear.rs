@@ -244,17 +244,21 @@ impl Linear {
         pieces.into_par_iter().for_each(|(first, last, sums)| {
             // Dense rows that stay in the first-level cache, picked from once at the end.
             let (mut dense, mut parts) = (vec![0.0; (last - first) * units], Vec::new());
+            let mut touched = [false; ROWS_A_TASK];
             for flow in flows {
                 for sample in 0..flow.input.len() {
                     list_parts_between(flow.input, sample, (first, last), &mut parts);
-                    parts.iter_mut().for_each(|part| part.row -= first as u32);
+                    for part in &mut parts {
+                        part.row -= first as u32;
+                        touched[part.row as usize] = true;
+                    }
                     (kernel::table().add_outer)(&mut dense, flow.slopes.sample(sample), &parts);
                 }
             }
-            let mut sums = sums.iter_mut();
             for (row, dense) in dense.chunks_exact(units).enumerate() {
-                for (unit, sum) in pattern.columns_of(first + row).zip(&mut sums) {
-                    *sum += dense[unit];
+                if touched[row] {
+                    let from = pattern.start(first + row) - pattern.start(first);
+                    pattern.add_kept(first + row, dense, &mut sums[from..]);
                 }
             }
         });
