@@ -7,6 +7,7 @@ mod fitting;
 mod interrupt;
 mod output;
 mod pictures;
+mod selection;
 mod settings;
 mod status;
 

@@ -1,6 +1,7 @@
 //! `kwinners reproduce`: known tables run again, the known figures beside ours.
 
 mod experiment;
+mod networks;
 mod spatial_pooler;
 mod tables;
 mod tied;
@@ -26,7 +27,7 @@ struct Table {
     run: fn(&Arguments, &Shared, &mut Output) -> anyhow::Result<()>,
 }
 
-const TABLES: [Table; 6] = [
+const TABLES: [Table; 8] = [
     Table {
         name: "autoencoders",
         what: "k-sparse, winner-take-all, binary and TopK autoencoders: codes and latents",
@@ -40,6 +41,20 @@ const TABLES: [Table; 6] = [
         data: "mnist, fashion-mnist",
         takes: "about 10 minutes",
         run: |arguments, shared, output| tables::BOOSTING.run(arguments, shared, output),
+    },
+    Table {
+        name: "dense",
+        what: "\"How Can We Be So Dense?\": dense and sparse networks under noise",
+        data: "mnist",
+        takes: "about 1 hour",
+        run: |arguments, shared, output| networks::DENSE.run(arguments, shared, output),
+    },
+    Table {
+        name: "noise-aware",
+        what: "a sparse network that learns from noisy images, beside clean learning",
+        data: "mnist",
+        takes: "about 20 minutes",
+        run: |arguments, shared, output| networks::NOISE_AWARE.run(arguments, shared, output),
     },
     Table {
         name: "patches",

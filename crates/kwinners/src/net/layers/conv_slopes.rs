@@ -8,13 +8,31 @@ use super::{Flow, Scratch};
 use crate::kernel;
 use crate::kernel::maps::{RowPair, Windows};
 use crate::kernel::product::{add_product_of_transposed, product_transposed};
+use crate::kernel::vectors::Weighted;
 use crate::net::Signal;
 use crate::rows::Rows;
 
 /// Places whose windows are copied out at once.
 const PLACES_A_BLOCK: usize = 256;
+/// Runs that are not worth the call of a kernel.
+const SHORT: usize = 24;
 /// Filters whose gradient is one task.
 const FILTERS_A_TASK: usize = 8;
+
+/// The lists of one sample: where the active inputs of each cell begin, and the outputs with a slope.
+#[derive(Debug, Default)]
+struct Winners {
+    starts: Vec<u32>,
+    outputs: Vec<Winner>,
+}
+
+/// An output with a slope.
+#[derive(Clone, Copy, Debug)]
+struct Winner {
+    cell: u32,
+    map: u32,
+    slope: f32,
+}
 
 impl Convolve {
     pub(crate) fn backward(
@@ -130,8 +148,8 @@ impl Convolve {
                 let first = cell / width * input_width + cell % width;
                 let filter = &self.weights.values()[output * self.taps()..][..self.taps()];
                 for (row, weights) in filter.chunks_exact(kernel * channels).enumerate() {
-                    let to = to[(first + row * input_width) * channels..].iter_mut();
-                    to.zip(weights).for_each(|(to, weight)| *to += slopes[place as usize] * weight);
+                    let start = (first + row * input_width) * channels;
+                    add_scaled(&mut to[start..][..weights.len()], slopes[place as usize], weights);
                 }
             }
         }
@@ -178,35 +196,18 @@ impl Convolve {
     }
 
     fn gather_listed(&self, flows: &[Flow<'_>], gradient: &mut [f32]) {
-        let (taps, maps) = (self.taps(), self.windows.outputs);
-        // Where the active inputs of each cell begin, sample after sample.
-        let starts: Vec<Vec<u32>> = flows
-            .par_iter()
-            .map(|flow| {
-                let (mut all, mut one) = (Vec::new(), Vec::new());
-                for sample in 0..flow.input.len() {
-                    if let Some(active) = flow.input.active_of(sample) {
-                        cell_starts(&self.input, active, &mut one);
-                        all.extend_from_slice(&one);
-                    }
-                }
-                all
-            })
-            .collect();
+        let taps = self.taps();
+        let lists: Vec<Vec<Winners>> = flows.par_iter().map(|flow| self.list(flow)).collect();
         let tasks = gradient.par_chunks_mut(FILTERS_A_TASK * taps).enumerate();
         tasks.for_each(|(task, sums)| {
-            let first = task * FILTERS_A_TASK;
-            for (flow, starts) in flows.iter().zip(&starts) {
-                let starts_of = self.input.places() + 1;
-                for sample in 0..flow.input.len() {
-                    let slopes = flow.slopes.sample(sample);
-                    let starts = starts.chunks_exact(starts_of).nth(sample);
-                    for &place in flow.slopes.active_of(sample).unwrap_or_default() {
-                        let (cell, map) = (place as usize / maps, place as usize % maps);
-                        if map.wrapping_sub(first) < FILTERS_A_TASK {
-                            let sums = &mut sums[(map - first) * taps..][..taps];
-                            let slope = slopes[place as usize];
-                            self.add_window(flow.input, (sample, cell), (starts, slope), sums);
+            let first = (task * FILTERS_A_TASK) as u32;
+            for (flow, lists) in flows.iter().zip(&lists) {
+                for (sample, list) in lists.iter().enumerate() {
+                    for winner in &list.outputs {
+                        let filter = winner.map.wrapping_sub(first) as usize;
+                        if filter < FILTERS_A_TASK {
+                            let sums = &mut sums[filter * taps..][..taps];
+                            self.add_window(flow.input, (sample, list), winner, sums);
                         }
                     }
                 }
@@ -214,17 +215,37 @@ impl Convolve {
         });
     }
 
-    /// `sums += slope · window` of `cell` of the output.
+    /// The lists of each sample of a block, as they are met again and again.
+    fn list(&self, flow: &Flow<'_>) -> Vec<Winners> {
+        let maps = self.windows.outputs as u32;
+        let list = |sample| {
+            let mut list = Winners::default();
+            if let Some(active) = flow.input.active_of(sample) {
+                cell_starts(&self.input, active, &mut list.starts);
+            }
+            let slopes = flow.slopes.sample(sample);
+            let listed = flow.slopes.active_of(sample).unwrap_or_default().iter();
+            list.outputs.extend(listed.map(|&place| Winner {
+                cell: place / maps,
+                map: place % maps,
+                slope: slopes[place as usize],
+            }));
+            list
+        };
+        (0..flow.input.len()).map(list).collect()
+    }
+
+    /// `sums += slope · window` of a winner of the output.
     fn add_window(
         &self,
         input: &Signal,
-        (sample, cell): (usize, usize),
-        (starts, slope): (Option<&[u32]>, f32),
+        (sample, list): (usize, &Winners),
+        winner: &Winner,
         sums: &mut [f32],
     ) {
-        let values = input.sample(sample);
-        if let (Some(active), Some(starts)) = (input.active_of(sample), starts) {
-            for (start, end, shift) in self.runs_of(cell, starts) {
+        let (values, cell, slope) = (input.sample(sample), winner.cell as usize, winner.slope);
+        if let Some(active) = input.active_of(sample) {
+            for (start, end, shift) in self.runs_of(cell, &list.starts) {
                 for place in &active[start..end] {
                     let tap = place.wrapping_add(shift) as usize;
                     sums[tap] += slope * values[*place as usize];
@@ -235,8 +256,8 @@ impl Convolve {
         let Windows { width, input_width, channels, kernel, .. } = self.windows;
         let first = cell / width * input_width + cell % width;
         for (row, sums) in sums.chunks_exact_mut(kernel * channels).enumerate() {
-            let values = &values[(first + row * input_width) * channels..];
-            sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += slope * value);
+            let start = (first + row * input_width) * channels;
+            add_scaled(sums, slope, &values[start..][..sums.len()]);
         }
     }
 
@@ -275,5 +296,14 @@ impl Convolve {
                 }
             }
         }
+    }
+}
+
+/// `sums += factor · values`; long ones by the kernel.
+fn add_scaled(sums: &mut [f32], factor: f32, values: &[f32]) {
+    if sums.len() < SHORT {
+        sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += factor * value);
+    } else {
+        (kernel::table().add_outer)(sums, values, &[Weighted { row: 0, factor }]);
     }
 }

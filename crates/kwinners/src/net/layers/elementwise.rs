@@ -28,18 +28,27 @@ impl Activation {
     }
 
     pub(crate) fn backward(self, flow: Flow<'_>, input_slopes: &mut Signal) {
+        if self == Self::Relu {
+            pass_active(flow, input_slopes);
+            return;
+        }
         let pairs = flow.slopes.values.iter().zip(&flow.output.values);
         copy_list(flow.slopes, input_slopes);
-        match self {
-            Self::Relu => input_slopes
-                .values
-                .extend(pairs.map(|(slope, value)| if *value > 0.0 { *slope } else { 0.0 })),
-            Self::Tanh => {
-                input_slopes
-                    .values
-                    .extend(pairs.map(|(slope, value)| slope * (1.0 - value * value)));
-            }
-        }
+        input_slopes.values.extend(pairs.map(|(slope, value)| slope * (1.0 - value * value)));
+    }
+}
+
+/// The slopes where the output is above zero, listed: about half of them are not.
+fn pass_active(flow: Flow<'_>, input_slopes: &mut Signal) {
+    let size = flow.output.size;
+    let (values, listed) = input_slopes.clear_listed(flow.slopes.len(), size);
+    let mut places = Vec::new();
+    for (sample, to) in values.chunks_exact_mut(size).enumerate() {
+        let (output, slopes) = (flow.output.sample(sample), flow.slopes.sample(sample));
+        places.clear();
+        places.extend((0..size as u32).filter(|&place| output[place as usize] > 0.0));
+        places.iter().for_each(|&place| to[place as usize] = slopes[place as usize]);
+        listed.push(places.iter().copied());
     }
 }
 

@@ -13,6 +13,14 @@ pub(crate) struct MaxPool {
     size: usize,
 }
 
+/// A place of the output with all its channels: where they begin there, and where the first place of the
+/// square begins in the input.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cell {
+    first: usize,
+    corner: usize,
+}
+
 impl MaxPool {
     pub(crate) fn new(input: MapShape, output: MapShape, size: usize) -> Self {
         Self { input, output, size }
@@ -55,18 +63,34 @@ impl MaxPool {
         inside.then(|| ((y * self.output.width + x) * self.output.channels + channel) as u32)
     }
 
-    /// The first place of the square of `place` of the output with its largest value.
-    fn largest(&self, input: &[f32], place: usize) -> usize {
-        let (cell, channel) = (place / self.output.channels, place % self.output.channels);
-        let (y, x) = (cell / self.output.width * self.size, cell % self.output.width * self.size);
-        let at = |other: usize| {
-            let (y, x) = (y + other / self.size, x + other % self.size);
-            (y * self.input.width + x) * self.input.channels + channel
+    /// The first place of its square where the input is as large as `place` of the output, which lies in
+    /// `cell`.
+    fn largest(&self, input: &[f32], (cell, place): (&Cell, usize), value: f32) -> usize {
+        let first = cell.corner + place - cell.first;
+        for row in 0..self.size {
+            let start = first + row * self.input.width * self.input.channels;
+            for column in 0..self.size {
+                let at = start + column * self.input.channels;
+                if input[at] == value {
+                    return at;
+                }
+            }
+        }
+        first
+    }
+
+    /// The cell of the output that `place` lies in; found from the last one, as places mostly rise.
+    fn cell_of(&self, place: usize, cell: &mut Cell) {
+        if place.wrapping_sub(cell.first) < self.output.channels {
+            return;
+        }
+        let number = place / self.output.channels;
+        let (y, x) =
+            (number / self.output.width * self.size, number % self.output.width * self.size);
+        *cell = Cell {
+            first: number * self.output.channels,
+            corner: (y * self.input.width + x) * self.input.channels,
         };
-        let first = at(0);
-        (1..self.size * self.size)
-            .map(at)
-            .fold(first, |best, other| if input[other] > input[best] { other } else { best })
     }
 
     pub(crate) fn backward(
@@ -82,9 +106,11 @@ impl MaxPool {
             input_slopes.values.fill(0.0);
             for sample in 0..samples {
                 let (input, slopes) = (flow.input.sample(sample), flow.slopes.sample(sample));
+                let (output, mut cell) = (flow.output.sample(sample), Cell::default());
                 let to = input_slopes.sample_mut(sample);
                 for (place, slope) in slopes.iter().enumerate() {
-                    to[self.largest(input, place)] += slope;
+                    self.cell_of(place, &mut cell);
+                    to[self.largest(input, (&cell, place), output[place])] += slope;
                 }
             }
             return;
@@ -92,9 +118,12 @@ impl MaxPool {
         let (values, active) = input_slopes.clear_listed(samples, size);
         for (sample, to) in values.chunks_exact_mut(size).enumerate() {
             let (input, slopes) = (flow.input.sample(sample), flow.slopes.sample(sample));
+            let (output, mut cell) = (flow.output.sample(sample), Cell::default());
             scratch.places.clear();
             for &place in listed.of(sample) {
-                let largest = self.largest(input, place as usize);
+                self.cell_of(place as usize, &mut cell);
+                let at = (&cell, place as usize);
+                let largest = self.largest(input, at, output[place as usize]);
                 to[largest] += slopes[place as usize];
                 scratch.places.push(largest as u32);
             }

@@ -1,0 +1,282 @@
+//! Networks with k-winners on images: clean, and under the noise of "How Can We Be So Dense?".
+
+use std::cell::RefCell;
+
+use anyhow::bail;
+use kwinners::encoder::Model;
+use kwinners::metrics::{Noise, NoiseProtocol, noise_curve};
+use kwinners::report::Summary;
+use kwinners::train::{Position, StopReason};
+use kwinners::{Dataset, Rows};
+use serde::Serialize;
+
+use super::Arguments;
+use crate::args::Shared;
+use crate::cmd;
+use crate::fitting;
+use crate::output::Output;
+use crate::selection::{Best, accuracy_of};
+
+/// Seed of the noise: all networks meet the same.
+const NOISE_SEED: u64 = 0x006E_6F69_7365;
+/// One training row in so many is for validation.
+const VALIDATION_SHARE: usize = 12;
+
+/// A table of presets.
+#[derive(Debug)]
+pub(super) struct Networks {
+    pub(super) name: &'static str,
+    pub(super) title: &'static str,
+    pub(super) rows: &'static [Network],
+    /// Below the table.
+    pub(super) note: &'static str,
+}
+
+/// A row: a preset, what is set besides, and what was published of it.
+#[derive(Debug, Serialize)]
+pub(super) struct Network {
+    preset: &'static str,
+    settings: &'static [(&'static str, &'static str)],
+    /// Test accuracy in percent and noise score, with their standard deviations over ten runs where
+    /// there were as many.
+    known: Option<Known>,
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Known {
+    accuracy: (f64, Option<f64>),
+    score: (f64, Option<f64>),
+}
+
+const fn paper(preset: &'static str, accuracy: (f64, f64), score: (f64, f64)) -> Network {
+    let known = Known { accuracy: (accuracy.0, Some(accuracy.1)), score: (score.0, Some(score.1)) };
+    Network { preset, settings: &[], known: Some(known) }
+}
+
+pub(super) const DENSE: Networks = Networks {
+    name: "dense",
+    title: "\"How Can We Be So Dense?\" on MNIST, and nupic.torch's network",
+    rows: &[
+        paper("dense-cnn1", (99.14, 0.03), (74_569.0, 3_200.0)),
+        paper("dense-cnn2", (99.31, 0.06), (97_040.0, 2_853.0)),
+        paper("sparse-cnn1", (98.41, 0.08), (100_306.0, 1_735.0)),
+        paper("sparse-cnn2", (99.09, 0.05), (103_764.0, 1_125.0)),
+        paper("dense-cnn2-sp3", (99.13, 0.07), (100_318.0, 2_762.0)),
+        paper("sparse-cnn2-d3", (98.89, 0.13), (102_328.0, 1_720.0)),
+        paper("sparse-cnn2-w1", (98.20, 0.19), (100_322.0, 2_082.0)),
+        paper("sparse-cnn2-dsw", (98.92, 0.09), (70_566.0, 2_857.0)),
+        Network {
+            preset: "mnist-sparse-cnn",
+            settings: &[],
+            known: Some(Known { accuracy: (99.17, None), score: (103_228.0, None) }),
+        },
+    ],
+    note: "Known: table 1 of the paper, ten runs, and the notebook of nupic.torch, one run after its last\n\
+           epoch; both learned from all 60,000 images, ours from the first 55,000.",
+};
+
+pub(super) const NOISE_AWARE: Networks = Networks {
+    name: "noise-aware",
+    title: "the same network, learning from clean images and from noisy ones",
+    rows: &[
+        Network { preset: "noise-aware", settings: &[("noise", "none")], known: None },
+        Network { preset: "noise-aware", settings: &[], known: None },
+    ],
+    note: "While learning, a share of each image's pixels, up to half, takes one value drawn for the\n\
+           image, never one near that of the test's noise.",
+};
+
+/// What a network came to after one epoch of a run.
+#[derive(Clone, Copy, Debug)]
+struct Chosen {
+    epoch: usize,
+    accuracy: f64,
+    score: f64,
+}
+
+/// One run: chosen by the test set, as the paper did, and by the validation set.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    by_test: Chosen,
+    by_validation: Chosen,
+    fit_s: f64,
+}
+
+#[derive(Serialize)]
+struct Figures {
+    epoch: Summary,
+    accuracy: Summary,
+    score: Summary,
+}
+
+#[derive(Serialize)]
+struct Line {
+    #[serde(flatten)]
+    network: &'static Network,
+    by_test: Figures,
+    by_validation: Figures,
+    fit_s: Summary,
+}
+
+/// Rows to learn from, to choose by, to test on, and the test's noise.
+struct Sets {
+    train: Dataset,
+    validation: Dataset,
+    test: Dataset,
+    noise: Noise,
+}
+
+impl Networks {
+    pub(super) fn run(
+        &'static self,
+        arguments: &Arguments,
+        shared: &Shared,
+        output: &mut Output,
+    ) -> anyhow::Result<()> {
+        let sets = Sets::load(arguments, shared)?;
+        let seeds: Vec<u64> = (0..arguments.seeds.get()).collect();
+        let mut lines = Vec::new();
+        for network in self.rows {
+            let mut runs = Vec::new();
+            for &seed in &seeds {
+                let run = network.run(seed, &sets, output)?;
+                let Chosen { epoch, accuracy, score } = run.by_validation;
+                output.note(format_args!(
+                    "{}, seed {seed}: {:.2} %, noise score {score:.0} after epoch {epoch}; {:.0} s",
+                    network.preset,
+                    100.0 * accuracy,
+                    run.fit_s
+                ));
+                runs.push(run);
+            }
+            lines.push(line(network, &runs));
+        }
+        self.print(&lines, arguments.data.is_none(), output)?;
+        output.object(&serde_json::json!({ "name": self.name, "seeds": seeds, "rows": lines }))
+    }
+
+    fn print(&self, lines: &[Line], known: bool, output: &mut Output) -> anyhow::Result<()> {
+        output.line(self.title)?;
+        let cells = |line: &Line| {
+            let (accuracy, score) = line.network.known_texts();
+            let mut cells = vec![line.network.label()];
+            if known {
+                cells.extend([accuracy, score]);
+            }
+            for figures in [&line.by_test, &line.by_validation] {
+                cells.push(text(&figures.accuracy, 100.0, 2));
+                cells.push(text(&figures.score, 1.0, 0));
+            }
+            cells.extend([text(&line.by_validation.epoch, 1.0, 0), text(&line.fit_s, 1.0, 0)]);
+            cells
+        };
+        let mut headings = vec!["network"];
+        if known {
+            headings.extend(["known %", "noise score"]);
+        }
+        headings.extend(["by test %", "noise score", "by validation %", "noise score"]);
+        headings.extend(["epoch", "fit s"]);
+        output.table(&headings, &lines.iter().map(cells).collect::<Vec<_>>())?;
+        output.line(format_args!(
+            "\nmean ± sd over the seeds. Test images after the epoch that told most of them right, as the\n\
+             paper chose, and after the epoch that told most validation images right, which is how to\n\
+             choose. Noise score: images told right, summed over 11 levels of noise. {}",
+            self.note
+        ))
+    }
+}
+
+impl Network {
+    fn label(&self) -> String {
+        let settings = self.settings.iter().map(|(key, value)| format!(", {key}={value}"));
+        format!("{}{}", self.preset, settings.collect::<String>())
+    }
+
+    fn known_texts(&self) -> (String, String) {
+        let text = |(mean, sd): (f64, Option<f64>), digits: usize| match sd {
+            Some(sd) => format!("{mean:.digits$} ± {sd:.digits$}"),
+            None => format!("{mean:.digits$}"),
+        };
+        let none = || ("-".to_owned(), "-".to_owned());
+        self.known.map_or_else(none, |known| (text(known.accuracy, 2), text(known.score, 0)))
+    }
+
+    /// Fits with one seed; the model is looked at after every epoch.
+    fn run(&self, seed: u64, sets: &Sets, output: &Output) -> anyhow::Result<Run> {
+        let own = [("preset", self.preset)].into_iter().chain(self.settings.iter().copied());
+        let own = own.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let settings: Vec<_> = own.chain([("seed".to_owned(), seed.to_string())]).collect();
+        let mut model = Model::new("classifier", &settings, sets.train.inputs())?;
+        let kept: RefCell<[Option<Best>; 2]> = RefCell::default();
+        let look = &mut |_: &_, model: &Model, position: Position| {
+            let [by_test, by_validation] = &mut *kept.borrow_mut();
+            Best::look(by_test, model, position, &sets.test)?;
+            Best::look(by_validation, model, position, &sets.validation)?;
+            Ok(())
+        };
+        let from = Position::default();
+        let every = &mut |_: &_, _: &_, _| Ok(());
+        let fitted = fitting::fit(output, &mut model, &sets.train, from, (every, look))?;
+        if fitted.reason == StopReason::Asked {
+            bail!("stopped before the table was done");
+        }
+        let [by_test, by_validation] = kept.into_inner();
+        let (Some(by_test), Some(by_validation)) = (by_test, by_validation) else {
+            bail!("no epoch was done");
+        };
+        let line = output.spinner("noise");
+        let chosen_by_test = sets.judge(&by_test)?;
+        let chosen = match by_validation.epoch == by_test.epoch {
+            true => chosen_by_test,
+            false => sets.judge(&by_validation)?,
+        };
+        line.finish_and_clear();
+        Ok(Run { by_test: chosen_by_test, by_validation: chosen, fit_s: fitted.seconds })
+    }
+}
+
+impl Sets {
+    fn load(arguments: &Arguments, shared: &Shared) -> anyhow::Result<Self> {
+        let spec = |asked: &Option<String>, usual: &str| {
+            cmd::load(asked.as_deref().unwrap_or(usual), shared)
+        };
+        let all = spec(&arguments.data, "mnist:train")?;
+        let test = spec(&arguments.test, "mnist:test")?;
+        let (train, validation) = all.split(all.len() - all.len() / VALIDATION_SHARE)?;
+        let noise = Noise::new(NoiseProtocol::S2, all.inputs(), NOISE_SEED)?;
+        Ok(Self { train, validation, test, noise })
+    }
+
+    /// How a model does on the test set, clean and noisy.
+    fn judge(&self, best: &Best) -> anyhow::Result<Chosen> {
+        let Some(classifier) = best.model.classifier() else { bail!("not a classifier") };
+        let classify = &mut |rows: Rows<'_>| classifier.classify(rows);
+        let labels = self.test.require_labels()?;
+        let curve = noise_curve(&self.noise, self.test.rows(), labels, classify)?;
+        let accuracy = accuracy_of(&best.model, &self.test)?;
+        Ok(Chosen { epoch: best.epoch, accuracy, score: curve.score as f64 })
+    }
+}
+
+fn line(network: &'static Network, runs: &[Run]) -> Line {
+    let summary = |figure: &dyn Fn(&Run) -> f64| Summary::of(runs.iter().map(figure).collect());
+    let figures = |chosen: &dyn Fn(&Run) -> Chosen| Figures {
+        epoch: summary(&|run| chosen(run).epoch as f64),
+        accuracy: summary(&|run| chosen(run).accuracy),
+        score: summary(&|run| chosen(run).score),
+    };
+    Line {
+        network,
+        by_test: figures(&|run| run.by_test),
+        by_validation: figures(&|run| run.by_validation),
+        fit_s: summary(&|run| run.fit_s),
+    }
+}
+
+fn text(summary: &Summary, factor: f64, digits: usize) -> String {
+    let mean = format!("{:.digits$}", factor * summary.mean);
+    match summary.n {
+        1 => mean,
+        _ => format!("{mean} ± {:.digits$}", factor * summary.sd),
+    }
+}
