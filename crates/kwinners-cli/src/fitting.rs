@@ -246,6 +246,7 @@ pub(crate) fn judged(
     let evidence = Evidence {
         model: info(model),
         encoder: Some(model.encoder()),
+        classifier: model.classifier(),
         latents: model.latents(),
         train,
         test,

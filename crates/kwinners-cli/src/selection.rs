@@ -16,23 +16,42 @@ pub(crate) struct Best {
 }
 
 impl Best {
-    /// Puts `model` in `kept` if an epoch has just ended and it does better than the one there; says how
-    /// it does, if an epoch has.
+    /// Puts `model` in `kept` if an epoch has just ended and it does better than the one there.
     pub(crate) fn look(
         kept: &mut Option<Self>,
         model: &Model,
         position: Position,
         validation: &Dataset,
-    ) -> Result<Option<f64>> {
+    ) -> Result<Looked> {
         if position.sample != 0 || position.epoch == 0 {
-            return Ok(None);
+            return Ok(Looked::NotBetter);
         }
         let accuracy = accuracy_of(model, validation)?;
-        if kept.as_ref().is_none_or(|best| accuracy > best.accuracy) {
-            *kept = Some(Self { epoch: position.epoch, accuracy, model: model.clone() });
+        if kept.as_ref().is_some_and(|best| accuracy <= best.accuracy) {
+            return Ok(Looked::NotBetter);
         }
-        Ok(Some(accuracy))
+        *kept = Some(Self { epoch: position.epoch, accuracy, model: model.clone() });
+        Ok(Looked::Better)
     }
+}
+
+/// What came of a look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Looked {
+    /// The model was kept.
+    Better,
+    /// It was not, or no epoch has ended.
+    NotBetter,
+}
+
+/// Refuses validation data that `model`, which learns from `train`, can't be chosen by: before it learns.
+pub(crate) fn check(model: &Model, train: &Dataset, validation: &Dataset) -> Result<()> {
+    if validation.classes != train.classes {
+        let expected = format!("the classes of {}: {}", train.name, train.classes.join(" "));
+        let what = format!("classes of {}", validation.name);
+        return Err(Error::shape(what, expected, validation.classes.join(" ")));
+    }
+    accuracy_of(model, &validation.slice(0..validation.len().min(1))?).map(|_| ())
 }
 
 /// Share of the rows of `data` whose class `model` tells right.

@@ -208,13 +208,52 @@ const CASES: &[Case] = &[
             ("hidden_dropout", "0.1"),
         ],
     },
+    Case {
+        kind: "classifier",
+        settings: &[("layers", "linear 40 density=0.4, k-winners 6"), ("epochs", "3")],
+    },
+    Case {
+        kind: "classifier",
+        settings: &[
+            (
+                "layers",
+                "conv 6 3 density=0.5, pool 2, k-winners 12 inference=18, conv 9 2, batch-norm affine, \
+                 relu, linear 30 density=0.6, dropout 0.2, k-winners 5",
+            ),
+            ("optimiser", "amsgrad"),
+            ("epochs", "3"),
+            ("first_batch", "4"),
+            ("batch", "25"),
+            ("schedule", "plateau"),
+            ("rate_every", "1"),
+            ("weight_decay", "0.001"),
+            ("noise", "random-value"),
+            ("shift", "1"),
+        ],
+    },
+    Case {
+        kind: "classifier",
+        settings: &[
+            ("layers", "pad 1, conv 5 3, tanh, pool 2, linear 20 drop-connect=0.3, relu"),
+            ("winners", "4"),
+            ("optimiser", "nesterov"),
+            ("momentum", "0.9"),
+            ("loss", "bce"),
+            ("schedule", "step"),
+            ("epochs", "2"),
+            ("batch", "40"),
+            ("noise", "random-values"),
+        ],
+    },
 ];
 
 const IMAGE: ImageShape = ImageShape { width: 8, height: 8, channels: 1 };
 
-/// Images of the shape that the cases are for.
+/// Images of the shape that the cases are for, of ten classes.
 fn images(len: usize, seed: u64) -> Dataset {
-    common::images(len, 64, seed).with_image(IMAGE).unwrap()
+    let images = common::images(len, 64, seed).with_image(IMAGE).unwrap();
+    let classes = (0..10).map(|class| class.to_string()).collect();
+    images.with_labels((0..len as u32).map(|row| row % 10).collect(), classes).unwrap()
 }
 
 impl Case {
@@ -422,7 +461,7 @@ fn images_of_another_size_are_refused() {
         }
         for height in [0, 9, 1 << 61] {
             let image = Some(ImageShape { height, ..IMAGE });
-            let inputs = Inputs { rows: data.rows(), image, classes: 0 };
+            let inputs = Inputs { rows: data.rows(), image, classes: 10 };
             assert!(
                 Model::new(case.kind, &settings(case.settings), inputs).is_err(),
                 "{}",

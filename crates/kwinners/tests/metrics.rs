@@ -346,6 +346,7 @@ fn toy_report(seed: u64, parts: &[Part], decode: bool) -> Report {
     let evidence = Evidence {
         model: model(seed),
         encoder: Some(&LARGEST),
+        classifier: None,
         latents: None,
         train: &train,
         test: &test,
@@ -449,6 +450,7 @@ fn without_labels_there_is_no_read_out() {
     let mut evidence = Evidence {
         model: model(0),
         encoder: Some(&LARGEST),
+        classifier: None,
         latents: None,
         train: &train,
         test: &test,

@@ -379,6 +379,7 @@ fn report_on(
             seed: Some(seed),
         },
         encoder: Some(&LARGEST),
+        classifier: None,
         latents: None,
         train: &sets.train,
         test: &sets.test,

@@ -219,6 +219,7 @@ impl Task<'_> {
                 seed: None,
             },
             encoder: None,
+            classifier: None,
             latents: None,
             train: &self.train,
             test: &self.test,

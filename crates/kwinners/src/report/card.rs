@@ -20,6 +20,7 @@ const LINES: [(&str, &str, &str, &str); 25] = [
     ("readout", "linear probe", "linear_probe", "raw_linear_probe"),
     ("readout", "linear SVM", "linear_svm", "raw_linear_svm"),
     ("readout", "nearest centroid", "centroid", ""),
+    ("readout", "own answers", "classifier", ""),
     ("separation", "goodness", "goodness", "raw_goodness"),
     ("separation", "goodness, script form", "goodness_script", "raw_goodness_script"),
     ("reconstruction", "mean squared error", "mse", ""),

@@ -7,7 +7,7 @@ use super::{
     Separation, Timing,
 };
 use crate::data::Dataset;
-use crate::encoder::{Encoder, Latents};
+use crate::encoder::{Classify, Encoder, Latents};
 use crate::error::{Error, Result};
 use crate::metrics::{
     CodeFigures, Features, LogisticRegression, NOISE_LEVELS, Noise, NoiseCurve, NoiseProtocol,
@@ -27,6 +27,8 @@ pub struct Evidence<'a> {
     pub model: ModelInfo,
     /// What makes codes of noisy inputs, where it is at hand.
     pub encoder: Option<&'a dyn Encoder>,
+    /// What tells classes by itself, where the kind does.
+    pub classifier: Option<&'a dyn Classify>,
     /// What gives the latents behind the codes, where the kind has them.
     pub latents: Option<&'a dyn Latents>,
     /// What the read-outs learn from.
@@ -190,6 +192,11 @@ impl<'a> Judge<'a> {
         readout.knn5_overlap = Some(found.vote_accuracy(5, labels.0, labels.1)?);
         (self.progress)("centroids");
         readout.centroid = Some(centroid_accuracy(train, labels.0, test, labels.1)?);
+        if let Some(classifier) = self.evidence.classifier {
+            (self.progress)("the model's own answers");
+            let predicted = classifier.classify(self.evidence.test.rows())?;
+            readout.classifier = Some(accuracy(&predicted, labels.1)?);
+        }
         let predicted = self.probe(labels.0)?.predict(Features::Codes(test))?;
         readout.linear_probe = Some(accuracy(&predicted, labels.1)?);
         Ok(())
@@ -315,13 +322,20 @@ impl<'a> Judge<'a> {
             return Ok(None);
         };
         let noise = Noise::new(protocol, evidence.train.inputs(), NOISE_SEED)?;
-        let codes = self.noise_on_codes(&noise, encoder, labels)?;
+        let (readout, codes) = match evidence.classifier {
+            None => ("linear_probe", self.noise_on_codes(&noise, encoder, labels)?),
+            Some(classifier) => {
+                (self.progress)("the model's own answers to noisy inputs");
+                let classify = &mut |rows: Rows<'_>| classifier.classify(rows);
+                ("classifier", noise_curve(&noise, evidence.test.rows(), labels.1, classify)?)
+            }
+        };
         let raw = self.control(
             |report| known_noise(report, protocol),
             |judge| judge.noise_on_raw(&noise, labels),
         )?;
         Ok(Some(NoiseFigures {
-            setup: NoiseSetup { protocol, readout: "linear_probe", levels: NOISE_LEVELS.to_vec() },
+            setup: NoiseSetup { protocol, readout, levels: NOISE_LEVELS.to_vec() },
             accuracy: codes.accuracy,
             score: codes.score,
             raw_accuracy: raw.accuracy,

@@ -98,6 +98,9 @@ pub struct Readout {
     /// Nearest class centroid by cosine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub centroid: Option<f64>,
+    /// The model's own answers, where it tells classes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub classifier: Option<f64>,
     /// Control: nearest neighbour by Euclidean distance of the raw inputs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub raw_knn1: Option<f64>,
@@ -224,6 +227,7 @@ impl Report {
             ("readout", "linear_probe", readout.linear_probe),
             ("readout", "linear_svm", readout.linear_svm),
             ("readout", "centroid", readout.centroid),
+            ("readout", "classifier", readout.classifier),
             ("readout", "raw_knn1", readout.raw_knn1),
             ("readout", "raw_linear_probe", readout.raw_linear_probe),
             ("readout", "raw_linear_svm", readout.raw_linear_svm),

@@ -9,6 +9,7 @@ use kwinners::file::{self, About, Checkpoint, SavedModel};
 use kwinners::train::Position;
 use kwinners::{Dataset, Error, Result};
 
+use crate::selection::{Best, accuracy_of};
 use crate::status::BadInput;
 
 /// Time between two checkpoints in the course of an epoch.
@@ -74,6 +75,39 @@ impl<'a> Checkpoints<'a> {
         file::save_model(&self.path, &saved)
     }
 
+    /// Where the best model lies on the way: a run that is taken up again needs it.
+    fn best_path(&self) -> PathBuf {
+        match self.kept {
+            true => self.path.with_file_name("best.kw"),
+            false => self.path.with_extension("best"),
+        }
+    }
+
+    /// Saves the best model so far; its position is the end of its epoch.
+    pub(super) fn save_best(&self, best: &Best) -> Result<()> {
+        let first = || Checkpoint::new(Position::default(), self.data);
+        let position = Position { epoch: best.epoch, sample: 0 };
+        let checkpoint = Checkpoint { position, ..*self.first.get_or_init(first) };
+        let about = About::of(self.data);
+        let saved = SavedModel { model: best.model.clone(), about, checkpoint: Some(checkpoint) };
+        file::save_model(&self.best_path(), &saved)
+    }
+
+    /// The best model of the run that `model` goes on with, if it was saved.
+    pub(super) fn load_best(&self, model: &Model, validation: &Dataset) -> Result<Option<Best>> {
+        let path = self.best_path();
+        if !path.exists() {
+            return Ok(None);
+        }
+        let SavedModel { model: best, checkpoint, .. } = file::load_model(&path)?;
+        let same = difference(&best, model).is_none();
+        let Some(checkpoint) = checkpoint.filter(|saved| same && saved.is_of(self.data)) else {
+            return Ok(None);
+        };
+        let accuracy = accuracy_of(&best, validation)?;
+        Ok(Some(Best { epoch: checkpoint.position.epoch, accuracy, model: best }))
+    }
+
     /// The model and the position to go on from; `asked` is what the command line describes.
     pub(super) fn load(&self, asked: &Model) -> anyhow::Result<(Model, Position)> {
         let refuse = |reason: String| BadInput(format!("{}: {reason}", self.path.display()));
@@ -104,6 +138,7 @@ impl<'a> Checkpoints<'a> {
         if !self.kept {
             // If it stays it harms nobody: a fit that goes on from it ends in the same model.
             let _ = std::fs::remove_file(&self.path);
+            let _ = std::fs::remove_file(self.best_path());
         }
     }
 }

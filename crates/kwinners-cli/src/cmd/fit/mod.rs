@@ -18,6 +18,7 @@ use serde::Serialize;
 use crate::args::Shared;
 use crate::fitting::{self, Fitted};
 use crate::output::Output;
+use crate::selection::{self, Best, Looked};
 use crate::settings::SettingsArguments;
 use crate::status::BadInput;
 use checkpoint::Checkpoints;
@@ -47,6 +48,10 @@ pub(crate) struct Arguments {
     /// and leave it there [default: only when stopped by Ctrl-C, as MODEL.kw.checkpoint]
     #[arg(long, value_name = "DIR")]
     checkpoint: Option<PathBuf>,
+    /// Keep the model after the epoch that tells most of these rows right, not the last one; with
+    /// --checkpoint it is there as DIR/best.kw on the way. For kinds that tell classes
+    #[arg(long, value_name = "SPEC")]
+    validate: Option<String>,
     /// Go on from the checkpoint of the same command: the model will have the same bytes as if the
     /// run had never been stopped
     #[arg(long)]
@@ -71,7 +76,12 @@ pub(crate) fn run(
     let settings = checked_settings(kind, &arguments.settings)?;
     super::check_output(out, "the model", &["kw"])?;
     let data = super::load(spec, shared)?;
+    let validation = arguments.validate.as_ref().map(|spec| super::load(spec, shared));
+    let validation = validation.transpose()?;
     let mut model = Model::new(kind, &settings, data.inputs())?;
+    if let Some(validation) = &validation {
+        selection::check(&model, &data, validation)?;
+    }
     let mut checkpoints = Checkpoints::new(arguments.checkpoint.as_deref(), out, &data)?;
     let mut from = Position::default();
     if arguments.resume {
@@ -87,16 +97,29 @@ pub(crate) fn run(
         Some(log) => Ok(log.note(step, position)?),
         None => Ok(()),
     };
-    let look = &mut |_: &Step, model: &Model, position| Ok(checkpoints.look(model, position)?);
+    let mut best = None;
+    if let Some(validation) = validation.as_ref().filter(|_| arguments.resume) {
+        best = checkpoints.load_best(&model, validation)?;
+    }
+    let look = &mut |_: &Step, model: &Model, position| {
+        if let Some(validation) = &validation {
+            if Best::look(&mut best, model, position, validation)? == Looked::Better {
+                checkpoints.save_best(best.as_ref().expect("just found"))?;
+            }
+        }
+        Ok(checkpoints.look(model, position)?)
+    };
     let fitted = fitting::fit(output, &mut model, &data, from, (every, look))?;
     if fitted.reason == StopReason::Asked {
         checkpoints.save(&model, fitted.position).context("stopped, and no checkpoint saved")?;
         return Err(stopped(&model, fitted.position, checkpoints.path()));
     }
+    let chosen = best.as_ref().map(|best| Chosen { epoch: best.epoch, accuracy: best.accuracy });
+    let model = best.map_or(model, |best| best.model);
     let saved = SavedModel { model, about: About::of(&data), checkpoint: None };
     file::save_model(out, &saved)?;
     checkpoints.forget();
-    tell(output, &saved, &fitted, out)
+    tell(output, &saved, (&fitted, chosen), out)
 }
 
 /// The settings as the command line and its file give them; wrong names are refused before any
@@ -124,6 +147,13 @@ fn stopped(model: &Model, position: Position, checkpoint: &Path) -> anyhow::Erro
     )
 }
 
+/// The epoch whose model was kept, and the share of the validation rows that it tells right.
+#[derive(Clone, Copy, Serialize)]
+struct Chosen {
+    epoch: usize,
+    accuracy: f64,
+}
+
 /// The answer of `fit`.
 #[derive(Serialize)]
 struct Answer<'a> {
@@ -137,6 +167,9 @@ struct Answer<'a> {
     samples_per_s: f64,
     /// Mean of the last epoch; `null` where nothing was learned.
     loss: Option<f64>,
+    /// What was kept by `--validate`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    validation: Option<Chosen>,
     out: &'a Path,
     bytes: u64,
 }
@@ -144,7 +177,7 @@ struct Answer<'a> {
 fn tell(
     output: &mut Output,
     saved: &SavedModel,
-    fitted: &Fitted,
+    (fitted, chosen): (&Fitted, Option<Chosen>),
     out: &Path,
 ) -> anyhow::Result<()> {
     let answer = Answer {
@@ -156,6 +189,7 @@ fn tell(
         fit_s: fitted.seconds,
         samples_per_s: fitted.samples_per_s(),
         loss: fitted.loss,
+        validation: chosen,
         out,
         bytes: super::length_of(out)?,
     };
@@ -174,6 +208,13 @@ fn tell(
             facts.push(("learning", learning));
             facts.push(("loss", format!("{loss:.5}, mean of the last epoch")));
         }
+    }
+    if let Some(Chosen { epoch, accuracy }) = answer.validation {
+        let right = 100.0 * accuracy;
+        facts.push((
+            "kept",
+            format!("after epoch {epoch}: {right:.2} % of the validation rows right"),
+        ));
     }
     facts.push(("file", format!("{}, {} bytes", out.display(), answer.bytes)));
     output.facts(&facts)?;

@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use crate::args::Shared;
 use crate::output::Output;
+use crate::status::BadInput;
 
 /// A table that can be run again.
 #[derive(Clone, Copy, Serialize)]
@@ -100,6 +101,9 @@ pub(crate) struct Arguments {
     /// Fit a linear probe to the codes of every row too, which takes several times as long
     #[arg(long)]
     probe: bool,
+    /// Run only these rows of `dense`: names of presets, between commas
+    #[arg(long, value_name = "ROWS")]
+    rows: Option<String>,
     /// Run the rows on this data instead, where the known figures mean nothing and are left out
     #[arg(long, value_name = "SPEC", requires = "test")]
     data: Option<String>,
@@ -118,7 +122,11 @@ pub(crate) fn run(
     };
     let table = TABLES.iter().find(|table| table.name == name);
     let unknown = || Error::unknown_name("table", name, &TABLES.map(|table| table.name));
-    (table.ok_or_else(unknown)?.run)(arguments, shared, output)
+    let table = table.ok_or_else(unknown)?;
+    if arguments.rows.is_some() && table.name != "dense" {
+        return Err(BadInput(format!("--rows is for the table `dense`, not for `{name}`")).into());
+    }
+    (table.run)(arguments, shared, output)
 }
 
 fn list(output: &mut Output) -> anyhow::Result<()> {

@@ -7,7 +7,7 @@ use kwinners::encoder::Model;
 use kwinners::metrics::{Noise, NoiseProtocol, noise_curve};
 use kwinners::report::Summary;
 use kwinners::train::{Position, StopReason};
-use kwinners::{Dataset, Rows};
+use kwinners::{Dataset, Error, Rows};
 use serde::Serialize;
 
 use super::Arguments;
@@ -136,7 +136,8 @@ impl Networks {
         let sets = Sets::load(arguments, shared)?;
         let seeds: Vec<u64> = (0..arguments.seeds.get()).collect();
         let mut lines = Vec::new();
-        for network in self.rows {
+        let asked = arguments.rows.as_deref().unwrap_or_default();
+        for network in self.asked_rows(asked)? {
             let mut runs = Vec::new();
             for &seed in &seeds {
                 let run = network.run(seed, &sets, output)?;
@@ -153,6 +154,17 @@ impl Networks {
         }
         self.print(&lines, arguments.data.is_none(), output)?;
         output.object(&serde_json::json!({ "name": self.name, "seeds": seeds, "rows": lines }))
+    }
+
+    /// The rows of the presets named in `asked`, between commas; all of them if it is empty.
+    fn asked_rows(&self, asked: &str) -> anyhow::Result<Vec<&'static Network>> {
+        let names: Vec<&str> = asked.split(',').map(str::trim).filter(|n| !n.is_empty()).collect();
+        let presets: Vec<&str> = self.rows.iter().map(|network| network.preset).collect();
+        if let Some(name) = names.iter().find(|name| !presets.contains(name)) {
+            return Err(Error::unknown_name("row", name, &presets).into());
+        }
+        let wanted = |network: &&Network| names.is_empty() || names.contains(&network.preset);
+        Ok(self.rows.iter().filter(wanted).collect())
     }
 
     fn print(&self, lines: &[Line], known: bool, output: &mut Output) -> anyhow::Result<()> {

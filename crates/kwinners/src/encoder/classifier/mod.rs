@@ -94,6 +94,7 @@ impl Classifier {
         let Inputs { rows, image, classes } = inputs.into();
         rows.check_finite("training inputs")?;
         settings.check()?;
+        image.map_or(Ok(()), |image| image.check(rows.width()))?;
         if classes < 2 {
             let expected = "labels of at least 2 classes";
             return Err(Error::shape("training data of a classifier", expected, classes));
