@@ -6,7 +6,7 @@ use super::{DataInfo, ModelInfo, NoiseSetup, Report, ReportSummary};
 
 /// Lines of the table: section, label, the figure for the codes, the figure for the raw inputs. Where
 /// the figure is a list there is a line for each of its entries.
-const LINES: [(&str, &str, &str, &str); 25] = [
+const LINES: [(&str, &str, &str, &str); 26] = [
     ("code", "exactly k", "exact_k", ""),
     ("code", "dead units", "dead_units", ""),
     ("code", "duty entropy", "duty_entropy", ""),
