@@ -1,6 +1,7 @@
 //! `kwinners reproduce`: known tables run again, the known figures beside ours.
 
 mod experiment;
+mod sparse_weights;
 mod spatial_pooler;
 mod tables;
 mod tied;
@@ -26,7 +27,7 @@ struct Table {
     run: fn(&Arguments, &Shared, &mut Output) -> anyhow::Result<()>,
 }
 
-const TABLES: [Table; 6] = [
+const TABLES: [Table; 7] = [
     Table {
         name: "autoencoders",
         what: "k-sparse, winner-take-all, binary and TopK autoencoders: codes and latents",
@@ -47,6 +48,13 @@ const TABLES: [Table; 6] = [
         data: "mnist, fashion-mnist",
         takes: "about 5 minutes",
         run: |arguments, shared, output| tables::PATCHES.run(arguments, shared, output),
+    },
+    Table {
+        name: "sparse-weights",
+        what: "LeNet-300-100 with 5 % and 2 % of its weights: sparse momentum, SET, RigL, and dense",
+        data: "mnist",
+        takes: "about 30 minutes",
+        run: sparse_weights::run,
     },
     Table {
         name: "spatial-pooler",
