@@ -21,7 +21,7 @@ pub use autoencoder::{
 };
 pub use classifier::{
     Classifier, ClassifierLoss, ClassifierOptimiser, ClassifierPreset, ClassifierSchedule,
-    ClassifierSettings, InputNoise,
+    ClassifierSettings, InputNoise, LayerDensity, PruneSchedule, Regrow,
 };
 pub use conv_wta::{Channels, ConvWta, ConvWtaSettings};
 pub use model::{Inputs, Model, Schedule, SettingHelp};

@@ -7,6 +7,7 @@ mod loss;
 mod network;
 mod optimiser;
 mod rate;
+mod regrow;
 mod signal;
 mod spec;
 
@@ -21,5 +22,6 @@ pub(crate) use network::{Build, Network, Target, Trace, best, cut};
 pub use optimiser::Optimiser;
 pub(crate) use optimiser::{Parameter, Piece, Stride};
 pub use rate::Rate;
+pub(crate) use regrow::{Change, Densities, Growth};
 pub(crate) use signal::{MapShape, Signal};
 pub use spec::{KWinnersSpec, LayerSpec, NetworkSpec};

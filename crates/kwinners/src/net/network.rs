@@ -92,12 +92,11 @@ impl Network {
         trace.forward(&self.layers, 0..until, &Pass::INFERENCE);
     }
 
-    /// One step of learning from a batch whose traces hold their inputs: forward, loss, backward, move.
-    pub(crate) fn learn(
+    /// The gradient of a batch whose traces hold their inputs: forward, loss, backward.
+    pub(crate) fn gradients(
         &mut self,
         traces: &mut [Trace],
         (labels, target): (&[u32], Target),
-        how: &Move,
         key: u32,
     ) -> Outcome {
         self.prepare(key);
@@ -105,13 +104,24 @@ impl Network {
         let outcome = self.set_slopes(traces, labels, target);
         self.backward(traces, key);
         self.gather(traces);
+        outcome
+    }
+
+    /// Follows the gradient.
+    pub(crate) fn step(&mut self, how: &Move) {
         for layer in &mut self.layers {
             layer.learned().into_iter().for_each(|learned| learned.step(how));
+        }
+        self.refresh();
+    }
+
+    /// Lets what is derived from weights follow them.
+    pub(crate) fn refresh(&mut self) {
+        for layer in &mut self.layers {
             if let Layer::Convolve(layer) = layer {
                 layer.refresh();
             }
         }
-        outcome
     }
 
     /// Draws the weights that take part in the step.

@@ -378,7 +378,8 @@ fn dropped_weights_stay_zero() {
         let mut losses = Vec::new();
         for step in 1..=40 {
             let how = Move { optimiser, rate: 0.01, step, decay: 1e-4 };
-            losses.push(learner.learn(&mut traces, (&labels, target), &how, KEY).loss);
+            losses.push(learner.gradients(&mut traces, (&labels, target), KEY).loss);
+            learner.step(&how);
         }
         assert!(losses[39] < 0.8 * losses[0], "{losses:?}");
     }

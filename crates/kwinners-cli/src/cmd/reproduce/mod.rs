@@ -2,6 +2,7 @@
 
 mod experiment;
 mod networks;
+mod sparse_weights;
 mod spatial_pooler;
 mod tables;
 mod tied;
@@ -28,7 +29,7 @@ struct Table {
     run: fn(&Arguments, &Shared, &mut Output) -> anyhow::Result<()>,
 }
 
-const TABLES: [Table; 8] = [
+const TABLES: &[Table] = &[
     Table {
         name: "autoencoders",
         what: "k-sparse, winner-take-all, binary and TopK autoencoders: codes and latents",
@@ -63,6 +64,13 @@ const TABLES: [Table; 8] = [
         data: "mnist, fashion-mnist",
         takes: "about 5 minutes",
         run: |arguments, shared, output| tables::PATCHES.run(arguments, shared, output),
+    },
+    Table {
+        name: "sparse-weights",
+        what: "LeNet-300-100 with 5 % and 2 % of its weights: sparse momentum, SET, RigL, and dense",
+        data: "mnist",
+        takes: "about 30 minutes",
+        run: sparse_weights::run,
     },
     Table {
         name: "spatial-pooler",
@@ -121,7 +129,8 @@ pub(crate) fn run(
         return list(output);
     };
     let table = TABLES.iter().find(|table| table.name == name);
-    let unknown = || Error::unknown_name("table", name, &TABLES.map(|table| table.name));
+    let names: Vec<&str> = TABLES.iter().map(|table| table.name).collect();
+    let unknown = || Error::unknown_name("table", name, &names);
     let table = table.ok_or_else(unknown)?;
     if arguments.rows.is_some() && table.name != "dense" {
         return Err(BadInput(format!("--rows is for the table `dense`, not for `{name}`")).into());

@@ -67,6 +67,17 @@ impl Progress {
         usize::try_from(self.samples / self.epoch_len).unwrap_or(usize::MAX)
     }
 
+    /// Number of the step of `samples` that comes next, and epochs done after it.
+    pub(super) fn after(&self, samples: usize) -> (u64, f64) {
+        let samples = self.samples + samples as u64;
+        (self.steps + 1, samples as f64 / self.epoch_len as f64)
+    }
+
+    /// Whether that step is the last of its epoch.
+    pub(super) fn ends_epoch(&self, samples: usize) -> bool {
+        (self.samples + samples as u64) / self.epoch_len > self.samples / self.epoch_len
+    }
+
     /// Takes a step of `samples` with this sum of losses in.
     fn advance(&mut self, samples: usize, loss: f64, patience: usize) {
         let before = self.epoch();
@@ -159,7 +170,9 @@ impl Classifier {
         };
         let key = Rng::of_stream(self.settings.seed ^ STEPS, how.step).next_u64() as u32;
         let target = (labels, self.settings.target());
-        let outcome = self.network.learn(traces, target, &how, key);
+        self.sparse.take();
+        let outcome = self.network.gradients(traces, target, key);
+        self.network.step_or_regrow(&how, self.change_due(rows.len()).as_ref());
         if !outcome.loss.is_finite() {
             let reason = "the loss is no number any more: a lower learning_rate may help";
             return Err(Error::Unsupported(reason.to_owned()));

@@ -7,11 +7,15 @@ mod inputs;
 mod learn;
 mod presets;
 mod settings;
+mod sparse;
 
 pub use presets::ClassifierPreset;
 pub use settings::{
     ClassifierLoss, ClassifierOptimiser, ClassifierSchedule, ClassifierSettings, InputNoise,
 };
+pub use sparse::{LayerDensity, PruneSchedule, Regrow};
+
+use std::sync::OnceLock;
 
 use rayon::prelude::*;
 
@@ -67,6 +71,8 @@ pub struct Classifier {
     /// Of the training values.
     range: Range,
     network: Network,
+    /// The network as it is asked, if not as it learns; until it learns again.
+    sparse: OnceLock<Option<Box<Network>>>,
     code: Code,
     progress: Progress,
     workspace: Workspace,
@@ -104,7 +110,8 @@ impl Classifier {
         }
         let scaling = Scaling::learn(settings.input, rows)?;
         let spec = whole(&settings, classes);
-        let network = Network::new(&spec, shape_of(rows.width(), image), &build(&settings))?;
+        let mut network = Network::new(&spec, shape_of(rows.width(), image), &build(&settings))?;
+        settings.sparsify(&mut network)?;
         Ok(Self {
             width: rows.width(),
             image,
@@ -114,6 +121,7 @@ impl Classifier {
             code: Code::of(&network, settings.winners)?,
             progress: Progress::new(rows.len()),
             network,
+            sparse: OnceLock::new(),
             workspace: Workspace::default(),
             settings,
         })
@@ -140,6 +148,7 @@ impl Classifier {
             }
             layer.restore(saved, &settings.optimiser())?;
         }
+        settings.check_places(&network)?;
         let mut classifier = Self {
             width,
             image,
@@ -149,6 +158,7 @@ impl Classifier {
             code: Code::of(&network, settings.winners)?,
             progress: Progress::take_from(state)?,
             network,
+            sparse: OnceLock::new(),
             workspace: Workspace::default(),
             settings,
         };
@@ -161,18 +171,11 @@ impl Classifier {
         &self.settings
     }
 
-    /// Weights that are not zero, layer by layer, and of how many: layers without weights left out.
+    /// Weights that are not held at zero, layer by layer, and of how many: layers without weights left out,
+    /// biases too.
     pub fn kept_weights(&self) -> Vec<(usize, usize)> {
-        let kept = |layer: &Layer| match layer {
-            Layer::Convolve(layer) => {
-                let shape = layer.windows;
-                let all = shape.kernel * shape.kernel * shape.channels * shape.outputs;
-                Some((layer.kept_weights(), all))
-            }
-            Layer::Linear(layer) => Some((layer.kept_weights(), layer.inputs * layer.units)),
-            _ => None,
-        };
-        self.network.layers.iter().filter_map(kept).collect()
+        let counts = self.network.layers.iter().filter_map(Layer::weight_counts);
+        counts.map(|(shape, kept)| (kept, shape.iter().product())).collect()
     }
 
     /// Entropy of the duty cycles of each k-winners layer in bits, `Σ H(d)` over its units, and the most
@@ -187,6 +190,12 @@ impl Classifier {
         self.network.layers.iter().filter_map(entropy).collect()
     }
 
+    /// The network as it is asked: what is sparse is stored sparse.
+    fn trained(&self) -> &Network {
+        let sparse = self.sparse.get_or_init(|| self.network.stored_sparse().map(Box::new));
+        sparse.as_deref().unwrap_or(&self.network)
+    }
+
     /// Passes blocks of `rows` to layer `until` and hands each trace, with its first row's number, to
     /// `read`.
     fn pass<T: Send>(
@@ -198,7 +207,7 @@ impl Classifier {
         let blocks: Vec<Rows<'_>> = rows.blocks(ROWS_A_PASS).collect();
         let one = |trace: &mut Trace, (number, block): (usize, &Rows<'_>)| {
             self.fill(*block, trace);
-            self.network.infer(trace, until);
+            self.trained().infer(trace, until);
             read(trace, number * ROWS_A_PASS)
         };
         if let [block] = blocks.as_slice() {
@@ -359,7 +368,7 @@ impl Encoder for Classifier {
             let mut trace = Trace::default();
             for rows in block.blocks(ROWS_A_PASS) {
                 self.fill(rows, &mut trace);
-                self.network.infer(&mut trace, self.code.layer);
+                self.trained().infer(&mut trace, self.code.layer);
                 self.codes_of(&mut trace, &mut winners)?;
             }
             Ok(winners)

@@ -122,10 +122,11 @@ impl ClassifierSettings {
                 1.0,
             ),
             P::NoiseAware => Self::noise_aware(),
-            P::Lenet300100 => Self::lenet("linear 300, relu, linear 100, relu"),
-            P::Lenet5 => {
-                Self::lenet("conv 20 5, relu, pool 2, conv 50 5, relu, pool 2, linear 500, relu")
-            }
+            P::Lenet300100 => Self::lenet("linear 300, relu, linear 100, relu", 10),
+            P::Lenet5 => Self::lenet(
+                "conv 20 5, relu, pool 2, conv 50 5, relu, pool 2, linear 500, relu",
+                50,
+            ),
         };
         Self { preset, ..settings }
     }
@@ -233,8 +234,10 @@ impl ClassifierSettings {
         }
     }
 
-    fn lenet(text: &str) -> Self {
+    /// Dense, unless `regrow` or a `weight_density` is set.
+    fn lenet(text: &str, winners: usize) -> Self {
         Self {
+            winners,
             epochs: 100,
             batch: 100,
             learning_rate: 0.1,

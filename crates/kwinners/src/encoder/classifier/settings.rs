@@ -5,6 +5,7 @@ use super::super::settings::{
     Value, check_below_1, check_counts, check_from_0, check_positive, choice, settings,
 };
 use super::presets::ClassifierPreset;
+use super::sparse::{LayerDensity, PruneSchedule, Regrow};
 use crate::error::{Error, Result};
 use crate::net::{FirstValues, Loss, NetworkSpec, Optimiser, Target};
 
@@ -156,6 +157,23 @@ settings! {
         noise_level: f32 = 0.5,
         /// Pixels by which images are shifted at random while learning, at most, each way.
         shift: usize = 0,
+        /// Share of all weights of the network that is not held at zero, at places that may move; 0 means all, or
+        /// 0.05 where `regrow` says how.
+        weight_density: f32 = 0.0,
+        /// How many of these each layer has at first: uniform or erdos-renyi.
+        layer_density: LayerDensity = LayerDensity::Uniform,
+        /// How places move: none, momentum, set or rigl.
+        regrow: Regrow = Regrow::None,
+        /// Steps from one change of places to the next; 0 for the end of every epoch.
+        regrow_every: usize = 0,
+        /// Share of the fit after which places stay.
+        regrow_until: f32 = 1.0,
+        /// Share of the weights that are dropped, and grow elsewhere, the first time.
+        prune_rate: f32 = 0.5,
+        /// The same at the end.
+        last_prune_rate: f32 = 0.005,
+        /// How the share goes on: constant, linear or cosine.
+        prune_schedule: PruneSchedule = PruneSchedule::Cosine,
         /// Seed of the first weights, of all noise and of the order of the samples.
         seed: u64 = 0,
     }
@@ -193,7 +211,7 @@ impl ClassifierSettings {
         check_below_1(&[("momentum", self.momentum), ("smooth", self.smooth)])?;
         check_counts(&[("batch", self.batch), ("rate_every", self.rate_every)])?;
         match self.noise_level <= 1.0 {
-            true => Ok(()),
+            true => self.check_sparse(),
             false => Err(Error::setting("noise_level", "at most 1", self.noise_level)),
         }
     }

@@ -3,7 +3,7 @@
 use super::weights::{Learned, draw_kept};
 use super::{LayerState, Scratch};
 use crate::error::{Error, Result};
-use crate::kernel::maps::{SparsePattern, Windows};
+use crate::kernel::maps::Windows;
 use crate::kernel::{self, vectors::Weighted};
 use crate::net::{FirstValues, MapShape, Optimiser, Signal};
 use crate::rng::Rng;
@@ -20,7 +20,7 @@ const LANES: usize = 16;
 pub(crate) struct Convolve {
     pub(crate) input: MapShape,
     pub(crate) windows: Windows,
-    density: f32,
+    pub(crate) density: f32,
     pub(crate) weights: Learned,
     /// The weights as `(kernel, kernel, channels, maps)`.
     pub(super) across: Vec<f32>,
@@ -70,14 +70,6 @@ impl Convolve {
         }
     }
 
-    /// Which weights are kept, if not all.
-    pub(super) fn masks(&self) -> Vec<u16> {
-        if self.weights.kept.is_empty() {
-            return Vec::new();
-        }
-        SparsePattern::new(self.taps(), &self.weights.kept).masks().to_vec()
-    }
-
     /// Takes saved weights.
     pub(crate) fn restore(&mut self, state: &mut LayerState, optimiser: &Optimiser) -> Result<()> {
         let (taps, maps) = (self.taps(), self.windows.outputs);
@@ -86,13 +78,8 @@ impl Convolve {
         let count = taps.checked_mul(maps).ok_or_else(expected)?;
         self.weights.restore(count, optimiser, state)?;
         self.bias.restore(maps, optimiser, state)?;
-        if self.density < 1.0 {
-            let pattern = SparsePattern::from_masks(taps, maps, masks).ok_or_else(expected)?;
-            let mut kept = vec![false; count];
-            for map in 0..maps {
-                pattern.columns_of(map).for_each(|tap| kept[map * taps + tap] = true);
-            }
-            self.weights.keep(kept);
+        if self.density < 1.0 || !masks.is_empty() {
+            self.weights.keep_masks((maps, taps), masks).ok_or_else(expected)?;
         }
         self.refresh();
         Ok(())
@@ -106,10 +93,6 @@ impl Convolve {
     /// Weights of one filter.
     pub(super) fn taps(&self) -> usize {
         self.windows.kernel * self.windows.kernel * self.windows.channels
-    }
-
-    pub(crate) fn kept_weights(&self) -> usize {
-        self.weights.values().iter().filter(|weight| **weight != 0.0).count()
     }
 
     pub(crate) fn forward(&self, input: &Signal, output: &mut Signal, scratch: &mut Scratch) {

@@ -83,12 +83,24 @@ impl Linear {
         let count = count.ok_or_else(|| {
             Error::shape("masks of weights", format!("those of {inputs} rows of {units}"), "others")
         })?;
+        let masks = std::mem::take(&mut state.masks);
         self.weights.restore(count, optimiser, state)?;
-        self.bias.restore(units, optimiser, state)
+        self.bias.restore(units, optimiser, state)?;
+        if !masks.is_empty() {
+            let expected = format!("{inputs} rows of {units}");
+            let kept = self.weights.keep_masks((inputs, units), masks);
+            return kept.ok_or_else(|| Error::shape("masks of weights", expected, "others"));
+        }
+        Ok(())
     }
 
-    pub(crate) fn kept_weights(&self) -> usize {
-        self.weights.values().iter().filter(|weight| **weight != 0.0).count()
+    /// The layer with its weights stored sparse, where some are held at zero: for inference.
+    pub(crate) fn stored_sparse(&self) -> Option<Self> {
+        let masks = self.weights.masks(self.units);
+        let pattern = SparsePattern::from_masks(self.units, self.inputs, masks)?;
+        let values = compact(&pattern, self.weights.values());
+        let weights = Learned::new(values, &Optimiser::Sgd { momentum: 0.0 });
+        Some(Self { weights, pattern: Some(pattern), ..self.clone() })
     }
 
     /// Draws the weights that take part in a step; `key` differs from step to step.

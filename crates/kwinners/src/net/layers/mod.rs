@@ -20,7 +20,7 @@ pub(crate) use weights::{Learned, Move};
 use super::{Optimiser, Signal};
 use crate::error::{Error, Result};
 use crate::kernel::SelectScratch;
-use crate::kernel::maps::RowPair;
+use crate::kernel::maps::{RowPair, Windows};
 use crate::kernel::vectors::Weighted;
 
 /// What a pass through a network is for.
@@ -172,16 +172,42 @@ impl Layer {
         }
     }
 
+    /// What the layer weighs its inputs by.
+    pub(crate) fn weights(&mut self) -> Option<&mut Learned> {
+        match self {
+            Self::Convolve(layer) => Some(&mut layer.weights),
+            Self::Linear(layer) => Some(&mut layer.weights),
+            _ => None,
+        }
+    }
+
+    /// The dimensions of [`Layer::weights`], and how many of these may differ from zero.
+    pub(crate) fn weight_counts(&self) -> Option<(Vec<usize>, usize)> {
+        match self {
+            Self::Convolve(layer) => {
+                let Windows { kernel, channels, outputs, .. } = layer.windows;
+                Some((vec![kernel, kernel, channels, outputs], layer.weights.kept_count()))
+            }
+            Self::Linear(layer) => {
+                Some((vec![layer.inputs, layer.units], layer.weights.kept_count()))
+            }
+            _ => None,
+        }
+    }
+
     /// What a file has to keep of the layer.
     pub(crate) fn save(&self) -> LayerState {
         let mut state = LayerState::default();
         match self {
             Self::Convolve(layer) => {
-                state.masks = layer.masks();
+                state.masks = layer.weights.masks(layer.taps());
                 state.floats = [layer.weights.save(), layer.bias.save()].concat();
             }
             Self::Linear(layer) => {
-                state.masks = layer.pattern.iter().flat_map(|p| p.masks()).copied().collect();
+                state.masks = match &layer.pattern {
+                    Some(pattern) => pattern.masks().to_vec(),
+                    None => layer.weights.masks(layer.units),
+                };
                 state.floats = [layer.weights.save(), layer.bias.save()].concat();
             }
             Self::BatchNorm(layer) => state.floats = layer.save(),

@@ -44,6 +44,37 @@ impl Learned {
         self.rezero();
     }
 
+    /// Values that may differ from zero.
+    pub(crate) fn kept_count(&self) -> usize {
+        match self.kept.is_empty() {
+            true => self.values().len(),
+            false => self.kept.iter().filter(|kept| **kept).count(),
+        }
+    }
+
+    /// Which of the values, rows of `width`, are kept, if not all.
+    pub(super) fn masks(&self, width: usize) -> Vec<u16> {
+        match self.kept.is_empty() {
+            true => Vec::new(),
+            false => SparsePattern::new(width, &self.kept).masks().to_vec(),
+        }
+    }
+
+    /// [`Learned::keep`] by [`Learned::masks`] of `(rows, width)`, if that is what they are.
+    pub(super) fn keep_masks(
+        &mut self,
+        (rows, width): (usize, usize),
+        masks: Vec<u16>,
+    ) -> Option<()> {
+        let pattern = SparsePattern::from_masks(width, rows, masks)?;
+        let mut kept = vec![false; self.values().len()];
+        for row in 0..rows {
+            pattern.columns_of(row).for_each(|column| kept[row * width + column] = true);
+        }
+        self.keep(kept);
+        Some(())
+    }
+
     /// Follows the gradient, which is zero afterwards.
     pub(crate) fn step(&mut self, how: &Move) {
         if how.decay > 0.0 {
