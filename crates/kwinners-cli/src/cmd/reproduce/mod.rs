@@ -1,17 +1,23 @@
 //! `kwinners reproduce`: known tables run again, the known figures beside ours.
 
+mod attacks;
 mod experiment;
+mod forum_noise;
+mod nets;
 mod spatial_pooler;
 mod tables;
 mod tied;
 
-use std::num::NonZeroU64;
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::path::PathBuf;
 
 use clap::Args;
-use kwinners::Error;
+use kwinners::report::Summary;
+use kwinners::{Dataset, Error};
 use serde::Serialize;
 
 use crate::args::Shared;
+use crate::cmd;
 use crate::output::Output;
 
 /// A table that can be run again.
@@ -26,7 +32,14 @@ struct Table {
     run: fn(&Arguments, &Shared, &mut Output) -> anyhow::Result<()>,
 }
 
-const TABLES: [Table; 6] = [
+const TABLES: [Table; 8] = [
+    Table {
+        name: "attacks",
+        what: "dense and sparse networks under attacks by gradient, transfer and decisions",
+        data: "mnist",
+        takes: "about an hour",
+        run: attacks::run,
+    },
     Table {
         name: "autoencoders",
         what: "k-sparse, winner-take-all, binary and TopK autoencoders: codes and latents",
@@ -40,6 +53,13 @@ const TABLES: [Table; 6] = [
         data: "mnist, fashion-mnist",
         takes: "about 10 minutes",
         run: |arguments, shared, output| tables::BOOSTING.run(arguments, shared, output),
+    },
+    Table {
+        name: "forum-noise",
+        what: "the forum's k-winners, dropout and batch normalisation under noise, put right",
+        data: "mnist",
+        takes: "about 20 minutes",
+        run: forum_noise::run,
     },
     Table {
         name: "patches",
@@ -85,6 +105,15 @@ pub(crate) struct Arguments {
     /// Fit a linear probe to the codes of every row too, which takes several times as long
     #[arg(long)]
     probe: bool,
+    /// Keep the networks of `attacks` and `forum-noise` in this folder, and take those that are there already
+    #[arg(long, value_name = "DIR")]
+    models: Option<PathBuf>,
+    /// Only these rows of `attacks` or `forum-noise`, by their presets, between commas; the first row is always there
+    #[arg(long, value_name = "PRESETS")]
+    rows: Option<String>,
+    /// Test images that the networks of `attacks` are attacked on
+    #[arg(long, value_name = "N", default_value = "1000")]
+    samples: NonZeroUsize,
     /// Run the rows on this data instead, where the known figures mean nothing and are left out
     #[arg(long, value_name = "SPEC", requires = "test")]
     data: Option<String>,
@@ -114,4 +143,23 @@ fn list(output: &mut Output) -> anyhow::Result<()> {
     output.table(&["name", "data", "takes", "what"], &rows)?;
     output.line("\nrun one with `kwinners reproduce NAME`")?;
     output.object(&serde_json::json!({ "tables": TABLES }))
+}
+
+/// Training and test set: those asked for, or the usual ones; with the classes of the first.
+fn sets(
+    arguments: &Arguments,
+    shared: &Shared,
+    usual: (&str, &str),
+) -> anyhow::Result<(Dataset, Dataset)> {
+    let train = cmd::load(arguments.data.as_deref().unwrap_or(usual.0), shared)?;
+    let test = cmd::load(arguments.test.as_deref().unwrap_or(usual.1), shared)?;
+    train.require_labels()?;
+    let test = test.with_classes_of(&train.classes)?;
+    Ok((train, test))
+}
+
+/// A share over the seeds, in percent.
+fn percent(share: &Summary) -> String {
+    let mean = format!("{:.2}", 100.0 * share.mean);
+    if share.n > 1 { format!("{mean} ± {:.2}", 100.0 * share.sd) } else { mean }
 }
