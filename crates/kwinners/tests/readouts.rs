@@ -186,6 +186,22 @@ fn gaussian_noise_has_its_spread_and_stays_in_the_range() {
     assert!(noisy.contains(&0.0) && noisy.contains(&1.0));
 }
 
+/// As often as the level says a pixel becomes a normal number cut to the range: half of these its lower end, one in
+/// six its upper one.
+#[test]
+fn the_noise_of_the_forum_draws_normal_pixels() {
+    let noise = noise_on(NoiseProtocol::ForumA, None, 1);
+    let clean = vec![0.5; 50 * WIDTH];
+    for level in [0.1, 0.8] {
+        let noisy = noise.corrupt(view(&clean, WIDTH), level).unwrap();
+        let share = |count: usize| count as f64 / (level * noisy.len() as f64);
+        let ends = [0.0, 1.0].map(|end| noisy.iter().filter(|value| **value == end).count());
+        assert!((share(changed(&clean, &noisy)) - 1.0).abs() < 0.05, "{level}");
+        assert!((share(ends[0]) - 0.5).abs() < 0.03 && (share(ends[1]) - 0.1587).abs() < 0.03);
+        assert!(noisy.iter().all(|value| (0.0..=1.0).contains(value)));
+    }
+}
+
 /// The rectangle of zeros in a plane of ones: rows and columns that it covers.
 fn hole(plane: &[f32], image: ImageShape) -> (usize, usize) {
     let zero = |row: usize, column: usize| plane[row * image.width + column] == 0.0;

@@ -33,8 +33,8 @@ pub(crate) struct Arguments {
     /// noise [default: the first five as far as they can be; the others cost most]
     #[arg(long, value_name = "LIST")]
     metrics: Option<String>,
-    /// The noise of the metric `noise`: s2, random-value, gaussian, salt-and-pepper, occlusion,
-    /// waveform (for sound) [default: s2]
+    /// The noise of the metric `noise`: s2, random-value, gaussian, forum-a, salt-and-pepper,
+    /// occlusion, waveform (for sound) [default: s2]
     #[arg(long, value_name = "PROTOCOL", requires = "metrics")]
     noise: Option<NoiseProtocol>,
     /// Fit the model's settings anew with seeds 0 to N-1, and give every figure as mean and standard

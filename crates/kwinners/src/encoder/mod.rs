@@ -114,6 +114,21 @@ pub trait Classify: Send + Sync {
     /// If the rows have another width or hold NaN or infinity.
     fn scores(&self, rows: Rows<'_>) -> Result<Vec<f32>>;
 
+    /// The slopes by the values of each of `rows` of a loss of their scores, `(len, input_width)` row-major.
+    /// `weigh` gets the number of a row and its scores, `(classes,)`, and makes of these the slopes of the loss
+    /// by them. Cost: a pass forward and one back.
+    ///
+    /// # Errors
+    /// As [`Classify::scores`], and where a classifier has no slopes: unless it says otherwise, none has.
+    fn input_slopes(
+        &self,
+        rows: Rows<'_>,
+        weigh: &(dyn Fn(usize, &mut [f32]) + Sync),
+    ) -> Result<Vec<f32>> {
+        let _ = (rows, weigh);
+        Err(Error::Unsupported("this classifier has no slopes by its inputs".to_owned()))
+    }
+
     /// The class of each of `rows`, `(len,)`; the lowest of those that score alike.
     ///
     /// # Errors

@@ -96,6 +96,11 @@ impl Scaling {
         }
     }
 
+    /// Makes slopes by raw values of those by scaled ones, in place.
+    pub(crate) fn apply_to_slopes(&self, slopes: &mut [f32]) {
+        slopes.iter_mut().zip(&self.factor).for_each(|(slope, factor)| *slope *= factor);
+    }
+
     /// Takes the scaling back, in place.
     pub(crate) fn invert(&self, row: &mut [f32]) {
         for (value, (mean, factor)) in row.iter_mut().zip(self.mean.iter().zip(&self.factor)) {

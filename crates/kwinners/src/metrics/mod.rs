@@ -4,6 +4,7 @@
 //! fixed seed, work is cut into fixed blocks and reduced in block order: the same data give the same
 //! figures, whatever the number of threads.
 
+mod attacks;
 mod centroid;
 mod code;
 mod coverage;
@@ -20,6 +21,7 @@ mod separation;
 mod stability;
 mod svm;
 
+pub use attacks::{ATTACK_LEVELS, ATTACK_WARNING, Attack, Rays, Target};
 pub use centroid::centroid_accuracy;
 pub use code::{CodeFigures, code_figures};
 pub use coverage::{InputCoverage, input_coverage, places_above};

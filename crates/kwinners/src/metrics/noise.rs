@@ -31,6 +31,11 @@ pub enum NoiseProtocol {
     /// `gaussian`: every value gets `l` times a standard normal number added and is clamped to the
     /// range.
     Gaussian,
+    /// `forum-a`: every value becomes, with probability `l`, a standard normal number clamped to `0..1`, stretched
+    /// to the range.
+    ///
+    /// Source: tiny-kwinner, the first table of the HTM forum's thread; its other noise is `gaussian`.
+    ForumA,
     /// `salt-and-pepper`: `⌊width · l⌋` values become the one end of the range or the other.
     SaltAndPepper,
     /// `occlusion`: a square of `l` times the area of the image, somewhere in it, becomes 0 in all
@@ -46,10 +51,11 @@ pub enum NoiseProtocol {
 
 impl NoiseProtocol {
     /// All protocols.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::S2,
         Self::RandomValue,
         Self::Gaussian,
+        Self::ForumA,
         Self::SaltAndPepper,
         Self::Occlusion,
         Self::Waveform,
@@ -61,6 +67,7 @@ impl NoiseProtocol {
             Self::S2 => "s2",
             Self::RandomValue => "random-value",
             Self::Gaussian => "gaussian",
+            Self::ForumA => "forum-a",
             Self::SaltAndPepper => "salt-and-pepper",
             Self::Occlusion => "occlusion",
             Self::Waveform => "waveform",
@@ -185,6 +192,13 @@ impl Noise {
             NoiseProtocol::Gaussian => {
                 for value in row {
                     *value = (*value + level as f32 * rng.normal()).clamp(low, high);
+                }
+            }
+            NoiseProtocol::ForumA => {
+                for value in row {
+                    if f64::from(rng.uniform()) < level {
+                        *value = low + (high - low) * rng.normal().clamp(0.0, 1.0);
+                    }
                 }
             }
             NoiseProtocol::Waveform => {

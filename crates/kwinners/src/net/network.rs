@@ -206,11 +206,17 @@ impl Network {
         }
     }
 
-    /// Slopes of a trained network's loss by its inputs: they stand before layer 0 afterwards.
-    pub(crate) fn input_slopes(&self, trace: &mut Trace, labels: &[u32], target: Target) {
+    /// Slopes of a trained network by its inputs: they stand before layer 0 afterwards. `weigh` gets the number
+    /// of a sample and its scores, and makes of these the slopes of a loss by them.
+    pub(crate) fn input_slopes(&self, trace: &mut Trace, weigh: impl Fn(usize, &mut [f32])) {
         let last = self.layers.len();
         trace.forward(&self.layers, 0..last, &Pass::INFERENCE);
-        trace.set_slopes(last, labels, target, 1);
+        trace.slopes.resize_with(last + 1, Signal::default);
+        let (scores, slopes) = (&trace.signals[last], &mut trace.slopes[last]);
+        slopes.resize(scores.len(), scores.size);
+        slopes.values.copy_from_slice(&scores.values);
+        let samples = slopes.values.chunks_exact_mut(scores.size);
+        samples.enumerate().for_each(|(sample, slopes)| weigh(sample, slopes));
         trace.backward(&self.layers, 0..last, &Pass::INFERENCE);
     }
 

@@ -338,10 +338,11 @@ proptest! {
         let Case { network, inputs, labels, mut traces } = case(specs[number], seed);
         let inputs: Vec<f64> = inputs.iter().map(|value| f64::from(*value)).collect();
         let plain = Plain::new(&network, KEY);
-        let target = Target::Softmax { smooth: 0.0 };
         let trace = &mut traces[0];
         let samples = trace.len();
-        network.input_slopes(trace, &labels[..samples], target);
+        network.input_slopes(trace, |sample, scores| {
+            loss::softmax_slope(scores, labels[sample] as usize, 0.0, 1.0);
+        });
         let slopes = &trace.slopes[0].values;
         let inputs = &inputs[..samples * INPUT.size()];
         let mut rng = Rng::new(seed);

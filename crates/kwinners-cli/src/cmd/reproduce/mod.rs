@@ -1,19 +1,25 @@
 //! `kwinners reproduce`: known tables run again, the known figures beside ours.
 
+mod attacks;
 mod experiment;
+mod forum_noise;
+mod nets;
 mod networks;
 mod sparse_weights;
 mod spatial_pooler;
 mod tables;
 mod tied;
 
-use std::num::NonZeroU64;
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::path::PathBuf;
 
 use clap::Args;
-use kwinners::Error;
+use kwinners::report::Summary;
+use kwinners::{Dataset, Error};
 use serde::Serialize;
 
 use crate::args::Shared;
+use crate::cmd;
 use crate::output::Output;
 use crate::status::BadInput;
 
@@ -30,6 +36,13 @@ struct Table {
 }
 
 const TABLES: &[Table] = &[
+    Table {
+        name: "attacks",
+        what: "dense and sparse networks under attacks by gradient, transfer and decisions",
+        data: "mnist",
+        takes: "about an hour",
+        run: attacks::run,
+    },
     Table {
         name: "autoencoders",
         what: "k-sparse, winner-take-all, binary and TopK autoencoders: codes and latents",
@@ -57,6 +70,13 @@ const TABLES: &[Table] = &[
         data: "mnist",
         takes: "about 20 minutes",
         run: |arguments, shared, output| networks::NOISE_AWARE.run(arguments, shared, output),
+    },
+    Table {
+        name: "forum-noise",
+        what: "the forum's k-winners, dropout and batch normalisation under noise, put right",
+        data: "mnist",
+        takes: "about 20 minutes",
+        run: forum_noise::run,
     },
     Table {
         name: "patches",
@@ -109,9 +129,16 @@ pub(crate) struct Arguments {
     /// Fit a linear probe to the codes of every row too, which takes several times as long
     #[arg(long)]
     probe: bool,
-    /// Run only these rows of `dense`: names of presets, between commas
-    #[arg(long, value_name = "ROWS")]
+    /// Only these rows of `dense`, `attacks` or `forum-noise`, by their presets, between commas; the first row of the
+    /// last two is always there
+    #[arg(long, value_name = "PRESETS")]
     rows: Option<String>,
+    /// Keep the networks of `attacks` and `forum-noise` in this folder, and take those that are there already
+    #[arg(long, value_name = "DIR")]
+    models: Option<PathBuf>,
+    /// Test images that the networks of `attacks` are attacked on
+    #[arg(long, value_name = "N", default_value = "1000")]
+    samples: NonZeroUsize,
     /// Run the rows on this data instead, where the known figures mean nothing and are left out
     #[arg(long, value_name = "SPEC", requires = "test")]
     data: Option<String>,
@@ -132,8 +159,10 @@ pub(crate) fn run(
     let names: Vec<&str> = TABLES.iter().map(|table| table.name).collect();
     let unknown = || Error::unknown_name("table", name, &names);
     let table = table.ok_or_else(unknown)?;
-    if arguments.rows.is_some() && table.name != "dense" {
-        return Err(BadInput(format!("--rows is for the table `dense`, not for `{name}`")).into());
+    if arguments.rows.is_some() && !["attacks", "dense", "forum-noise"].contains(&table.name) {
+        let message =
+            format!("--rows is for `attacks`, `dense` and `forum-noise`, not for `{name}`");
+        return Err(BadInput(message).into());
     }
     (table.run)(arguments, shared, output)
 }
@@ -146,4 +175,23 @@ fn list(output: &mut Output) -> anyhow::Result<()> {
     output.table(&["name", "data", "takes", "what"], &rows)?;
     output.line("\nrun one with `kwinners reproduce NAME`")?;
     output.object(&serde_json::json!({ "tables": TABLES }))
+}
+
+/// Training and test set: those asked for, or the usual ones; with the classes of the first.
+fn sets(
+    arguments: &Arguments,
+    shared: &Shared,
+    usual: (&str, &str),
+) -> anyhow::Result<(Dataset, Dataset)> {
+    let train = cmd::load(arguments.data.as_deref().unwrap_or(usual.0), shared)?;
+    let test = cmd::load(arguments.test.as_deref().unwrap_or(usual.1), shared)?;
+    train.require_labels()?;
+    let test = test.with_classes_of(&train.classes)?;
+    Ok((train, test))
+}
+
+/// A share over the seeds, in percent.
+fn percent(share: &Summary) -> String {
+    let mean = format!("{:.2}", 100.0 * share.mean);
+    if share.n > 1 { format!("{mean} ± {:.2}", 100.0 * share.sd) } else { mean }
 }

@@ -99,6 +99,25 @@ impl Classifier {
         }
     }
 
+    /// The values of a map in the order that a row has them: [`Classifier::lay_out`] taken back.
+    pub(super) fn in_planes(&self, map: &[f32]) -> impl Iterator<Item = f32> {
+        let shape = shape_of(self.width, self.image);
+        (0..self.width)
+            .map(move |place| place % shape.places() * shape.channels + place / shape.places())
+            .map(|place| map[place])
+    }
+
+    /// The slopes by the rows of a trace that has slopes by its inputs.
+    pub(super) fn slopes_of_rows(&self, trace: &Trace) -> Vec<f32> {
+        let (maps, mut slopes) = (&trace.slopes[0], Vec::new());
+        for sample in 0..trace.len() {
+            let first = slopes.len();
+            slopes.extend(self.in_planes(maps.sample(sample)));
+            self.scaling.apply_to_slopes(&mut slopes[first..]);
+        }
+        slopes
+    }
+
     /// [`Classifier::fill`] while learning: shifted and made noisy, each sample by its number in the whole
     /// fit.
     pub(super) fn fill_noisy(&self, rows: Rows<'_>, first: u64, trace: &mut Trace) {

@@ -227,10 +227,7 @@ impl Classifier {
         trace.input(1, self.width).values.fill(0.0);
         self.network.infer(&mut trace, self.code.layer);
         self.network.unit_slopes(&mut trace, self.code.layer, unit);
-        let slopes = trace.slopes[0].sample(0);
-        let shape = shape_of(self.width, self.image);
-        let at = |place: usize| place % shape.places() * shape.channels + place / shape.places();
-        (0..self.width).map(|place| slopes[at(place)]).collect()
+        self.in_planes(trace.slopes[0].sample(0)).collect()
     }
 
     fn check_rows(&self, rows: Rows<'_>) -> Result<()> {
@@ -386,6 +383,24 @@ impl Classify for Classifier {
         let last = self.network.layers.len();
         let scores = self.pass(rows, last, |trace, _| Ok(trace.signals[last].values.clone()))?;
         Ok(scores.concat())
+    }
+
+    fn input_slopes(
+        &self,
+        rows: Rows<'_>,
+        weigh: &(dyn Fn(usize, &mut [f32]) + Sync),
+    ) -> Result<Vec<f32>> {
+        self.check_rows(rows)?;
+        let blocks: Vec<Rows<'_>> = rows.blocks(ROWS_A_PASS).collect();
+        let one = |trace: &mut Trace, (number, block): (usize, &Rows<'_>)| {
+            self.fill(*block, trace);
+            let first = number * ROWS_A_PASS;
+            self.network.input_slopes(trace, |sample, scores| weigh(first + sample, scores));
+            self.slopes_of_rows(trace)
+        };
+        let tasks = blocks.par_iter().enumerate();
+        let slopes: Vec<Vec<f32>> = tasks.map_init(Trace::default, one).collect();
+        Ok(slopes.concat())
     }
 }
 

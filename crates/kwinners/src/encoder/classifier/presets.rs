@@ -3,13 +3,13 @@
 use super::super::scaling::InputScaling;
 use super::super::settings::choice;
 use super::settings::{ClassifierOptimiser, ClassifierSchedule, ClassifierSettings, InputNoise};
-use crate::net::NetworkSpec;
+use crate::net::{FirstValues, NetworkSpec};
 
 choice! {
     /// A network with its way of learning.
     ///
     /// Sources: Ahmad and Scheinkman, "How Can We Be So Dense?", 2019, its configurations for MNIST and speech; the
-    /// models and notebooks of nupic.torch; Dettmers and Zettlemoyer, "Sparse networks from scratch", 2019,
+    /// models and notebooks of nupic.torch; tiny-kwinner of the HTM forum, put right; Dettmers and Zettlemoyer, "Sparse networks from scratch", 2019,
     /// for the two LeNets.
     ClassifierPreset {
         /// One sparse hidden layer, for vectors of any kind.
@@ -52,6 +52,16 @@ choice! {
         NotebookMlp = "notebook-mlp",
         /// Sparse convolutions of nupic.torch's shape that learn from noisy images.
         NoiseAware = "noise-aware",
+        /// Forum: a LeNet with tanh, nothing else.
+        ForumRaw = "forum-raw",
+        /// Forum: the same with dropout of 0.3 before the classes.
+        ForumDropout = "forum-dropout",
+        /// Forum: the same with batch normalisation before the classes.
+        ForumBatchNorm = "forum-batch-norm",
+        /// Forum: the same with 48 winners of 120 before the classes, no boosting.
+        ForumKWinners = "forum-k-winners",
+        /// Forum: the same with 7 winners and boosting of 4.2.
+        ForumKWinnersBoost = "forum-k-winners-boost",
         /// LeNet-300-100.
         Lenet300100 = "lenet-300-100",
         /// LeNet-5 in Caffe's shape: 20-50-500.
@@ -122,6 +132,11 @@ impl ClassifierSettings {
                 1.0,
             ),
             P::NoiseAware => Self::noise_aware(),
+            P::ForumRaw => Self::forum("", 0.0),
+            P::ForumDropout => Self::forum(", dropout 0.3", 0.0),
+            P::ForumBatchNorm => Self::forum(", batch-norm", 0.0),
+            P::ForumKWinners => Self { winners: 0, ..Self::forum(", k-winners 48", 0.0) },
+            P::ForumKWinnersBoost => Self { winners: 0, ..Self::forum(", k-winners 7", 4.2) },
             P::Lenet300100 => Self::lenet("linear 300, relu, linear 100, relu", 10),
             P::Lenet5 => Self::lenet(
                 "conv 20 5, relu, pool 2, conv 50 5, relu, pool 2, linear 500, relu",
@@ -231,6 +246,25 @@ impl ClassifierSettings {
             optimiser: ClassifierOptimiser::Adam,
             noise: InputNoise::RandomValue,
             ..Self::mnist_sparse_cnn()
+        }
+    }
+
+    /// Pixels stay as they are, so that the margin is background; one optimiser for all, where the original's tables
+    /// had Adam and RMSprop.
+    fn forum(last: &str, boost: f32) -> Self {
+        let text = format!(
+            "pad 2, conv 6 5, pool 2, tanh, conv 16 5, pool 2, tanh, conv 120 5, tanh{last}"
+        );
+        Self {
+            layers: layers(&text),
+            winners: 48,
+            epochs: 10,
+            schedule: ClassifierSchedule::Constant,
+            boost,
+            boost_decay: 1.0,
+            first_weights: FirstValues::Xavier,
+            input: InputScaling::Raw,
+            ..Self::default()
         }
     }
 
