@@ -20,8 +20,8 @@ pub use autoencoder::{
     InputStatistics, LatentSelection, LossKind, OptimiserKind, RateKind,
 };
 pub use classifier::{
-    Classifier, ClassifierLoss, ClassifierOptimiser, ClassifierPreset, ClassifierSchedule,
-    ClassifierSettings, InputNoise, LayerDensity, PruneSchedule, Regrow,
+    Classifier, ClassifierFront, ClassifierLoss, ClassifierOptimiser, ClassifierPreset,
+    ClassifierSchedule, ClassifierSettings, InputNoise, LayerDensity, PruneSchedule, Regrow,
 };
 pub use conv_wta::{Channels, ConvWta, ConvWtaSettings};
 pub use model::{Inputs, Model, Schedule, SettingHelp};

@@ -1,6 +1,6 @@
 //! From rows to the maps that a network takes: scaling, layout, and noise while learning.
 
-use super::{Classifier, InputNoise, shape_of};
+use super::{Classifier, InputNoise};
 use crate::encoder::State;
 use crate::error::{Error, Result};
 use crate::kernel::vectors::hash;
@@ -76,17 +76,18 @@ impl Range {
 impl Classifier {
     /// Makes `rows` the input of a trace.
     pub(super) fn fill(&self, rows: Rows<'_>, trace: &mut Trace) {
-        let signal = trace.input(rows.len(), self.width);
-        signal.values.copy_from_slice(rows.values());
-        for sample in 0..rows.len() {
-            self.lay_out(signal.sample_mut(sample), &mut Vec::new());
+        let signal = trace.input(rows.len(), self.front.width);
+        for (sample, row) in rows.iter().enumerate() {
+            let to = signal.sample_mut(sample);
+            self.front.apply(row, to);
+            self.lay_out(to, &mut Vec::new());
         }
     }
 
     /// Scales a row, and lays the channels of an image side by side.
     fn lay_out(&self, row: &mut [f32], buffer: &mut Vec<f32>) {
         self.scaling.apply(row);
-        let shape = shape_of(self.width, self.image);
+        let shape = self.front.shape();
         if shape.places() == 1 || shape.channels == 1 {
             return;
         }
@@ -101,8 +102,8 @@ impl Classifier {
 
     /// The values of a map in the order that a row has them: [`Classifier::lay_out`] taken back.
     pub(super) fn in_planes(&self, map: &[f32]) -> impl Iterator<Item = f32> {
-        let shape = shape_of(self.width, self.image);
-        (0..self.width)
+        let shape = self.front.shape();
+        (0..self.front.width)
             .map(move |place| place % shape.places() * shape.channels + place / shape.places())
             .map(|place| map[place])
     }
@@ -118,20 +119,34 @@ impl Classifier {
         slopes
     }
 
-    /// [`Classifier::fill`] while learning: shifted and made noisy, each sample by its number in the whole
+    /// [`Classifier::fill`] while learning: augmented, shifted and made noisy, each sample by its number in the whole
     /// fit.
     pub(super) fn fill_noisy(&self, rows: Rows<'_>, first: u64, trace: &mut Trace) {
-        let (settings, width) = (&self.settings, self.width);
-        let mut buffer = Vec::new();
-        let signal = trace.input(rows.len(), width);
+        let settings = &self.settings;
+        let (mut buffer, mut clip) = (Vec::new(), Vec::new());
+        let signal = trace.input(rows.len(), self.front.width);
         for (sample, row) in rows.iter().enumerate() {
             let to = signal.sample_mut(sample);
             let mut rng = Rng::of_stream(settings.seed ^ NOISE, first + sample as u64);
-            match self.image.filter(|_| settings.shift > 0) {
-                Some(image) => shift(row, image, settings.shift, (&mut rng, &mut *to)),
-                None => to.copy_from_slice(row),
+            let shifted = self.front.image.filter(|_| settings.shift > 0);
+            if self.front.is_some() {
+                // Noise is of the clip; the image, which is moved, is made of that.
+                clip.clear();
+                clip.extend_from_slice(row);
+                self.add_noise(&mut clip, &mut rng);
+                self.front.apply_learning(&clip, &mut rng, to);
+                if let Some(image) = shifted {
+                    buffer.clear();
+                    buffer.extend_from_slice(to);
+                    shift(&buffer, image, settings.shift, (&mut rng, &mut *to));
+                }
+            } else {
+                match shifted {
+                    Some(image) => shift(row, image, settings.shift, (&mut rng, &mut *to)),
+                    None => to.copy_from_slice(row),
+                }
+                self.add_noise(to, &mut rng);
             }
-            self.add_noise(to, &mut rng);
             self.lay_out(to, &mut buffer);
         }
     }
@@ -149,6 +164,11 @@ impl Classifier {
                 for_some(row, count, rng, |_| value);
             }
             InputNoise::RandomValues => for_some(row, count, rng, |rng| self.range.draw(rng)),
+            InputNoise::Waveform => {
+                for value in row {
+                    *value = (1.0 - level) * *value + level * rng.between(-1.0, 1.0);
+                }
+            }
             InputNoise::Gaussian => {
                 let deviation = level * (self.range.high - self.range.low);
                 for value in row {

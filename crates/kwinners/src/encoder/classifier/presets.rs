@@ -2,6 +2,7 @@
 
 use super::super::scaling::InputScaling;
 use super::super::settings::choice;
+use super::front::ClassifierFront;
 use super::settings::{ClassifierOptimiser, ClassifierSchedule, ClassifierSettings, InputNoise};
 use crate::net::{FirstValues, NetworkSpec};
 
@@ -11,6 +12,9 @@ choice! {
     /// Sources: Ahmad and Scheinkman, "How Can We Be So Dense?", 2019, its configurations for MNIST and speech; the
     /// models and notebooks of nupic.torch; tiny-kwinner of the HTM forum, put right; Dettmers and Zettlemoyer, "Sparse networks from scratch", 2019,
     /// for the two LeNets.
+    ///
+    /// Those for speech take clips of 16,000 samples, augmented, in epochs of balanced classes. For log-mel images
+    /// themselves set `front=none`.
     ClassifierPreset {
         /// One sparse hidden layer, for vectors of any kind.
         Mlp = "mlp",
@@ -36,7 +40,7 @@ choice! {
         BatchNormCnn2 = "batch-norm-cnn2",
         /// nupic.torch's MNISTSparseCNN.
         MnistSparseCnn = "mnist-sparse-cnn",
-        /// nupic.torch's GSCSparseCNN, for 32x32 spectrograms.
+        /// nupic.torch's GSCSparseCNN, for clips.
         GscSparseCnn = "gsc-sparse-cnn",
         /// nupic.torch's GSCSuperSparseCNN.
         GscSuperSparseCnn = "gsc-super-sparse-cnn",
@@ -187,32 +191,35 @@ impl ClassifierSettings {
         }
     }
 
+    /// What the networks for speech have in common, but for their layers.
+    fn clips(self) -> Self {
+        Self {
+            front: ClassifierFront::LogMel,
+            augment: true,
+            balanced: true,
+            weight_decay: 0.01,
+            input: InputScaling::Raw,
+            ..self
+        }
+    }
+
     fn speech(units: usize, density: f32, epochs: usize) -> Self {
         let text = format!(
             "conv 64 5, batch-norm, pool 2, k-winners 1200 inference=1800, \
              conv 64 5, batch-norm, pool 2, k-winners 200 inference=300, \
              linear {units} density={density}, batch-norm, {K100}"
         );
-        Self {
-            epochs,
-            batch: 16,
-            rate_factor: 0.9,
-            weight_decay: 0.01,
-            boost_decay: 0.9,
-            input: InputScaling::Raw,
-            ..Self::paper(&text)
-        }
+        Self { epochs, batch: 16, rate_factor: 0.9, boost_decay: 0.9, ..Self::paper(&text).clips() }
     }
 
     fn speech_dense() -> Self {
         Self {
             epochs: 20,
-            weight_decay: 0.01,
-            input: InputScaling::Raw,
             ..Self::paper_dense(
                 "conv 64 5, batch-norm, pool 2, relu, conv 64 5, batch-norm, pool 2, relu, \
                  linear 1000, batch-norm, dropout 0.5, relu",
             )
+            .clips()
         }
     }
 

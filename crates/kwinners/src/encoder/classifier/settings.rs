@@ -4,6 +4,7 @@ use super::super::scaling::InputScaling;
 use super::super::settings::{
     Value, check_below_1, check_counts, check_from_0, check_positive, choice, settings,
 };
+use super::front::ClassifierFront;
 use super::presets::ClassifierPreset;
 use super::sparse::{LayerDensity, PruneSchedule, Regrow};
 use crate::error::{Error, Result};
@@ -63,6 +64,9 @@ choice! {
         RandomValues = "random-values",
         /// Normal numbers, their deviation drawn up to `noise_level` of the range.
         Gaussian = "gaussian",
+        /// For sound: `(1 - a) x + a u`, `a` drawn up to `noise_level` for each clip, `u` uniform in `-1..1` for
+        /// each sample.
+        Waveform = "waveform",
     }
 }
 
@@ -149,9 +153,15 @@ settings! {
         duty_period: u64 = 1000,
         /// First weights: kaiming, rescaled, he, xavier or uniform.
         first_weights: FirstValues = FirstValues::Kaiming,
+        /// What is made of rows first: none, or log-mel, images of clips of 16,000 samples.
+        front: ClassifierFront = ClassifierFront::None,
+        /// Whether clips are augmented while learning; with front=log-mel only.
+        augment: bool = false,
+        /// Whether epochs draw every class equally often, instead of every sample once.
+        balanced: bool = false,
         /// What is done to inputs: raw, normalised, centred or standardised.
         input: InputScaling = InputScaling::Normalised,
-        /// Noise on inputs while learning: none, random-value, random-values or gaussian.
+        /// Noise on inputs while learning: none, random-value, random-values, gaussian or waveform.
         noise: InputNoise = InputNoise::None,
         /// Most of that noise: a share of the values, or of their range.
         noise_level: f32 = 0.5,
