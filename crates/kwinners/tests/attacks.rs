@@ -25,7 +25,9 @@ fn classifier(layers: &str, passes: usize, seed: u64) -> Classifier {
     let (data, labels) = (images(200, WIDTH, 3), labels(200));
     let inputs = Inputs { rows: data.rows(), image: None, classes: 10 };
     let mut classifier = Classifier::new(settings, inputs).unwrap();
-    (0..passes).for_each(|_| drop(classifier.learn(data.rows(), Some(&labels)).unwrap()));
+    for _ in 0..passes {
+        classifier.learn(data.rows(), Some(&labels)).unwrap();
+    }
     classifier
 }
 

@@ -191,7 +191,7 @@ fn verdict(protocol: NoiseProtocol, lines: &[Line]) -> Option<String> {
         1 => "one seed can't tell",
         _ if mean > enough => "yes",
         _ if mean < -enough => "no, it is worse",
-        _ => "no, they can't be told apart",
+        _ => "not shown, these seeds don't tell them apart",
     };
     let noisy = LEVELS.len() - 1;
     Some(format!(
