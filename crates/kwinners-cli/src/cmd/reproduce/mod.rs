@@ -2,6 +2,7 @@
 
 mod experiment;
 mod spatial_pooler;
+mod speech;
 mod tables;
 mod tied;
 
@@ -26,7 +27,7 @@ struct Table {
     run: fn(&Arguments, &Shared, &mut Output) -> anyhow::Result<()>,
 }
 
-const TABLES: [Table; 6] = [
+const TABLES: [Table; 7] = [
     Table {
         name: "autoencoders",
         what: "k-sparse, winner-take-all, binary and TopK autoencoders: codes and latents",
@@ -54,6 +55,13 @@ const TABLES: [Table; 6] = [
         data: "mnist, fashion-mnist",
         takes: "about 15 minutes",
         run: spatial_pooler::run,
+    },
+    Table {
+        name: "speech",
+        what: "spoken words under noise: sparse networks beside their dense twins",
+        data: "speech-commands-wav, speech-commands, free-spoken-digits",
+        takes: "about an hour",
+        run: speech::run,
     },
     Table {
         name: "tied",
