@@ -7,6 +7,7 @@ mod nets;
 mod networks;
 mod sparse_weights;
 mod spatial_pooler;
+mod speech;
 mod tables;
 mod tied;
 
@@ -98,6 +99,13 @@ const TABLES: &[Table] = &[
         data: "mnist, fashion-mnist",
         takes: "about 15 minutes",
         run: spatial_pooler::run,
+    },
+    Table {
+        name: "speech",
+        what: "spoken words under noise: sparse networks beside their dense twins",
+        data: "speech-commands-wav, speech-commands, free-spoken-digits",
+        takes: "about an hour",
+        run: speech::run,
     },
     Table {
         name: "tied",

@@ -246,7 +246,7 @@ impl ClassifierSettings {
 
     fn noise_aware() -> Self {
         Self {
-            epochs: 30,
+            epochs: 15,
             first_batch: 0,
             learning_rate: 0.001,
             schedule: ClassifierSchedule::Cosine,
