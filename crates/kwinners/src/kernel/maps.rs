@@ -27,6 +27,10 @@ pub(crate) struct RowPair {
     pub(crate) from: u32,
 }
 
+/// See [`convolve`].
+pub(super) type Convolve =
+    fn(shape: &Windows, input: &[f32], weights: &[f32], bias: &[f32], out: &mut [f32]);
+
 /// `out = bias + windows · weights`; `input` is `(height + kernel - 1, input_width, channels)`, `weights`
 /// `(kernel, kernel, channels, outputs)`, `out` `(height, width, outputs)`. Each output is summed tap
 /// by tap.
@@ -363,10 +367,9 @@ pub(super) fn sparse_dots(
                 left &= left - 1;
             }
         }
-        for lane in 0..LANES {
-            sums[0][lane] += sums[1][lane];
-        }
-        *out = sum_of_lanes(sums[0]);
+        let [mut even, odd] = sums;
+        even.iter_mut().zip(odd).for_each(|(even, odd)| *even += odd);
+        *out = sum_of_lanes(even);
     }
 }
 

@@ -38,7 +38,7 @@ mod tests;
 
 use std::sync::OnceLock;
 
-use maps::{SparsePattern, Windows};
+use maps::SparsePattern;
 use pools::{Lanes, WordRows};
 pub(crate) use select::SelectScratch;
 use tiles::{BlockedRows, Delta, Factors, Pair};
@@ -70,8 +70,7 @@ pub(crate) struct Table {
     /// [`vectors::dots`].
     pub(crate) dots: vectors::Dots,
     /// [`maps::convolve`].
-    pub(crate) convolve:
-        fn(shape: &Windows, input: &[f32], weights: &[f32], bias: &[f32], out: &mut [f32]),
+    pub(crate) convolve: maps::Convolve,
     /// [`maps::max_pool`].
     pub(crate) max_pool: maps::MaxPool,
     /// [`maps::add_outer`].

@@ -102,10 +102,10 @@ pub(crate) fn run(
         best = checkpoints.load_best(&model, validation)?;
     }
     let look = &mut |_: &Step, model: &Model, position| {
-        if let Some(validation) = &validation {
-            if Best::look(&mut best, model, position, validation)? == Looked::Better {
-                checkpoints.save_best(best.as_ref().expect("just found"))?;
-            }
+        if let Some(validation) = &validation
+            && Best::look(&mut best, model, position, validation)? == Looked::Better
+        {
+            checkpoints.save_best(best.as_ref().expect("just found"))?;
         }
         Ok(checkpoints.look(model, position)?)
     };
