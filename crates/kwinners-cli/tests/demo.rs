@@ -165,7 +165,8 @@ fn tables_are_listed_and_unknown_ones_refused() {
     let tables = json(&["reproduce"])["tables"].clone();
     let names: Vec<&str> =
         tables.as_array().unwrap().iter().map(|table| table["name"].as_str().unwrap()).collect();
-    let expected = ["autoencoders", "boosting", "patches", "spatial-pooler", "tied", "universal"];
+    let expected =
+        ["autoencoders", "boosting", "patches", "spatial-pooler", "speech", "tied", "universal"];
     assert_eq!(names, expected);
     for (arguments, part) in [
         (&["reproduce", "tide"][..], "did you mean `tied`?"),
