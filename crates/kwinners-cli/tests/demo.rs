@@ -169,9 +169,13 @@ fn tables_are_listed_and_unknown_ones_refused() {
         "attacks",
         "autoencoders",
         "boosting",
+        "dense",
         "forum-noise",
+        "noise-aware",
         "patches",
+        "sparse-weights",
         "spatial-pooler",
+        "speech",
         "tied",
         "universal",
     ];

@@ -66,18 +66,18 @@ const TABLES: &[Table] = &[
         run: |arguments, shared, output| networks::DENSE.run(arguments, shared, output),
     },
     Table {
-        name: "noise-aware",
-        what: "a sparse network that learns from noisy images, beside clean learning",
-        data: "mnist",
-        takes: "about 20 minutes",
-        run: |arguments, shared, output| networks::NOISE_AWARE.run(arguments, shared, output),
-    },
-    Table {
         name: "forum-noise",
         what: "the forum's k-winners, dropout and batch normalisation under noise, put right",
         data: "mnist",
         takes: "about 20 minutes",
         run: forum_noise::run,
+    },
+    Table {
+        name: "noise-aware",
+        what: "a sparse network that learns from noisy images, beside clean learning",
+        data: "mnist",
+        takes: "about 20 minutes",
+        run: |arguments, shared, output| networks::NOISE_AWARE.run(arguments, shared, output),
     },
     Table {
         name: "patches",
