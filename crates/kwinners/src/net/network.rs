@@ -190,6 +190,9 @@ impl Network {
                     traces.iter().map(|trace| trace.flow(segment.start)).collect();
                 layer.measure_slopes(&flows);
             }
+            if down_to == rest {
+                continue;
+            }
             let layers = &self.layers;
             traces.par_iter_mut().for_each(|trace| {
                 let pass = Pass { training: true, key, first: trace.first };

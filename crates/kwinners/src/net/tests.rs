@@ -205,7 +205,7 @@ fn k_winners(layer: &layers::KWinnersLayer, values: &[f64]) -> Vec<f64> {
     for (contest, values) in values.chunks_exact(among).enumerate() {
         let rank = |place: usize| {
             let duty = f64::from(layer.duty.values()[place % layer.shape.channels]);
-            values[place] * (f64::from(layer.boost) * (k as f64 / among as f64 - duty)).exp()
+            values[place] * (f64::from(layer.boost()) * (k as f64 / among as f64 - duty)).exp()
         };
         let mut order: Vec<usize> = (0..among).collect();
         order.sort_by(|&a, &b| rank(b).total_cmp(&rank(a)));

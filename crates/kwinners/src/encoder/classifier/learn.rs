@@ -100,11 +100,11 @@ impl Progress {
     }
 }
 
-/// The blocks of a batch, kept from step to step, and one trace for single questions.
+/// The blocks of a batch, kept from step to step, and traces for answers: new ones cost more than a pass.
 #[derive(Debug, Default)]
 pub(super) struct Workspace {
     traces: Vec<Trace>,
-    single: Mutex<Option<Trace>>,
+    spare: Mutex<Vec<Trace>>,
 }
 
 impl Clone for Workspace {
@@ -115,15 +115,15 @@ impl Clone for Workspace {
 }
 
 impl Workspace {
-    /// The kept trace, or a new one where another thread has it.
-    pub(super) fn take_trace(&self) -> Trace {
-        self.single.lock().ok().and_then(|mut kept| kept.take()).unwrap_or_default()
-    }
-
-    pub(super) fn put_trace(&self, trace: Trace) {
-        if let Ok(mut kept) = self.single.lock() {
-            *kept = Some(trace);
+    /// Does `work` with a trace that is kept for the next.
+    pub(super) fn with_trace<T>(&self, work: impl FnOnce(&mut Trace) -> T) -> T {
+        let kept = self.spare.lock().ok().and_then(|mut spare| spare.pop());
+        let mut trace = kept.unwrap_or_default();
+        let done = work(&mut trace);
+        if let Ok(mut spare) = self.spare.lock() {
+            spare.push(trace);
         }
+        done
     }
 }
 
@@ -194,7 +194,7 @@ impl Classifier {
         let boost = self.settings.boost * self.settings.boost_decay.powi(epoch);
         for layer in &mut self.network.layers {
             if let Layer::KWinners(layer) = layer {
-                layer.boost = boost;
+                layer.set_boost(boost);
             }
         }
     }

@@ -38,7 +38,7 @@ use learn::{Progress, Workspace};
 const ENOUGH_SAMPLES: usize = 600_000;
 const FEWEST_EPOCHS: usize = 10;
 /// Rows that pass a network at once when it doesn't learn.
-const ROWS_A_PASS: usize = 16;
+const ROWS_A_PASS: usize = 8;
 
 /// A network whose last hidden layer gives codes: the winners of its last k-winners layer, or the
 /// `winners` largest activations before the classes where it has none.
@@ -221,19 +221,17 @@ impl Classifier {
         read: impl Fn(&mut Trace, usize) -> Result<T> + Sync,
     ) -> Result<Vec<T>> {
         let blocks: Vec<Rows<'_>> = rows.blocks(ROWS_A_PASS).collect();
-        let one = |trace: &mut Trace, (number, block): (usize, &Rows<'_>)| {
-            self.fill(*block, trace);
-            self.trained().infer(trace, until);
-            read(trace, number * ROWS_A_PASS)
+        let one = |(number, block): (usize, &Rows<'_>)| {
+            self.workspace.with_trace(|trace| {
+                self.fill(*block, trace);
+                self.trained().infer(trace, until);
+                read(trace, number * ROWS_A_PASS)
+            })
         };
-        if let [block] = blocks.as_slice() {
-            let mut trace = self.workspace.take_trace();
-            let read = one(&mut trace, (0, block)).map(|read| vec![read]);
-            self.workspace.put_trace(trace);
-            return read;
+        match blocks.as_slice() {
+            [block] => one((0, block)).map(|read| vec![read]),
+            blocks => blocks.par_iter().enumerate().map(one).collect(),
         }
-        let tasks = blocks.par_iter().enumerate();
-        tasks.map_init(Trace::default, one).collect()
     }
 
     /// How much the score of a unit of the code rises with each input, at an input of zeros (after scaling):
@@ -382,13 +380,14 @@ impl Encoder for Classifier {
     fn encode_into(&self, rows: Rows<'_>, codes: &mut SdrBatch) -> Result<()> {
         super::encode_in_blocks(self, rows, codes, |block| {
             let mut winners = Vec::new();
-            let mut trace = Trace::default();
-            for rows in block.blocks(ROWS_A_PASS) {
-                self.fill(rows, &mut trace);
-                self.trained().infer(&mut trace, self.code.layer);
-                self.codes_of(&mut trace, &mut winners)?;
-            }
-            Ok(winners)
+            self.workspace.with_trace(|trace| {
+                for rows in block.blocks(ROWS_A_PASS) {
+                    self.fill(rows, trace);
+                    self.trained().infer(trace, self.code.layer);
+                    self.codes_of(trace, &mut winners)?;
+                }
+                Ok(winners)
+            })
         })
     }
 }
@@ -417,14 +416,15 @@ impl Classify for Classifier {
             return Err(Error::Unsupported(reason.to_owned()));
         }
         let blocks: Vec<Rows<'_>> = rows.blocks(ROWS_A_PASS).collect();
-        let one = |trace: &mut Trace, (number, block): (usize, &Rows<'_>)| {
-            self.fill(*block, trace);
-            let first = number * ROWS_A_PASS;
-            self.network.input_slopes(trace, |sample, scores| weigh(first + sample, scores));
-            self.slopes_of_rows(trace)
+        let one = |(number, block): (usize, &Rows<'_>)| {
+            self.workspace.with_trace(|trace| {
+                self.fill(*block, trace);
+                let first = number * ROWS_A_PASS;
+                self.network.input_slopes(trace, |sample, scores| weigh(first + sample, scores));
+                self.slopes_of_rows(trace)
+            })
         };
-        let tasks = blocks.par_iter().enumerate();
-        let slopes: Vec<Vec<f32>> = tasks.map_init(Trace::default, one).collect();
+        let slopes: Vec<Vec<f32>> = blocks.par_iter().enumerate().map(one).collect();
         Ok(slopes.concat())
     }
 }

@@ -1,5 +1,7 @@
 //! Convolutions, forward: dense ones in registers, sparse ones by the winners in each window.
 
+use rayon::prelude::*;
+
 use super::weights::{Learned, draw_kept};
 use super::{LayerState, Scratch};
 use crate::error::{Error, Result};
@@ -8,8 +10,8 @@ use crate::kernel::{self, vectors::Weighted};
 use crate::net::{FirstValues, MapShape, Optimiser, Signal};
 use crate::rng::Rng;
 
-/// Filters that are turned round together.
-const LANES: usize = 16;
+/// Taps of all filters that are turned round together.
+const TAPS_A_TASK: usize = 64;
 
 /// Filters moved place by place over maps, without margin.
 ///
@@ -60,14 +62,16 @@ impl Convolve {
     pub(crate) fn refresh(&mut self) {
         let (taps, maps) = (self.taps(), self.windows.outputs);
         self.across.resize(taps * maps, 0.0);
-        for (first, filters) in self.weights.values().chunks(taps * LANES).enumerate() {
-            for tap in 0..taps {
-                let row = &mut self.across[tap * maps + first * LANES..];
-                for (to, filter) in row.iter_mut().zip(filters.chunks_exact(taps)) {
-                    *to = filter[tap];
+        let filters = self.weights.values();
+        let tasks = self.across.par_chunks_mut(maps * TAPS_A_TASK).enumerate();
+        tasks.for_each(|(task, rows)| {
+            for (map, filter) in filters.chunks_exact(taps).enumerate() {
+                let weights = &filter[task * TAPS_A_TASK..];
+                for (row, weight) in rows.chunks_exact_mut(maps).zip(weights) {
+                    row[map] = *weight;
                 }
             }
-        }
+        });
     }
 
     /// Takes saved weights.

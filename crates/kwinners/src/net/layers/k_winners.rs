@@ -1,5 +1,7 @@
 //! k-winners as a layer: hard with a duty cycle and boosting, and soft.
 
+use rayon::prelude::*;
+
 use super::{Flow, Pass, Scratch};
 use crate::error::{Error, Result};
 use crate::kernel::{self, SelectScratch};
@@ -17,7 +19,9 @@ pub(crate) struct KWinnersLayer {
     /// One a map.
     pub(crate) duty: DutyCycle,
     /// `β`.
-    pub(crate) boost: f32,
+    boost: f32,
+    /// What the values of each map are multiplied by to rank them, while learning and after.
+    factors: [Vec<f32>; 2],
 }
 
 impl KWinnersLayer {
@@ -26,7 +30,33 @@ impl KWinnersLayer {
         spec: KWinnersSpec,
         (boost, period): (f32, u64),
     ) -> Result<Self> {
-        Ok(Self { shape, spec, duty: DutyCycle::new(shape.channels, period)?, boost })
+        let duty = DutyCycle::new(shape.channels, period)?;
+        let mut layer = Self { shape, spec, duty, boost, factors: Default::default() };
+        layer.refresh();
+        Ok(layer)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn boost(&self) -> f32 {
+        self.boost
+    }
+
+    /// Boosts by another strength.
+    pub(crate) fn set_boost(&mut self, boost: f32) {
+        if self.boost.to_bits() != boost.to_bits() {
+            self.boost = boost;
+            self.refresh();
+        }
+    }
+
+    /// Lets the factors follow duty cycle and strength.
+    fn refresh(&mut self) {
+        for training in [true, false] {
+            let (among, winners) = self.contest(training);
+            let target = winners as f32 / among as f32;
+            let factor = |duty: &f32| (self.boost * (target - duty)).exp();
+            self.factors[usize::from(training)] = self.duty.values().iter().map(factor).collect();
+        }
     }
 
     /// Values that compete, of which this many win.
@@ -42,12 +72,6 @@ impl KWinnersLayer {
         winners * (self.shape.size() / among)
     }
 
-    /// The factor of each map's values.
-    fn factors(&self, winners: usize, among: usize) -> Vec<f32> {
-        let target = winners as f32 / among as f32;
-        self.duty.values().iter().map(|duty| (self.boost * (target - duty)).exp()).collect()
-    }
-
     /// The values as they are ranked.
     fn rank(&self, values: &[f32], factors: &[f32], ranked: &mut Vec<f32>) {
         ranked.clear();
@@ -60,12 +84,12 @@ impl KWinnersLayer {
     fn pick(
         &self,
         values: &[f32],
-        (factors, training): (&[f32], bool),
+        training: bool,
         ranked: &mut Vec<f32>,
         (select, places): (&mut SelectScratch, &mut Vec<u32>),
     ) {
         let (among, winners) = self.contest(training);
-        self.rank(values, factors, ranked);
+        self.rank(values, &self.factors[usize::from(training)], ranked);
         // Values of a network whose learning went astray; the loss will say so.
         ranked.iter_mut().filter(|value| value.is_nan()).for_each(|value| *value = 0.0);
         places.clear();
@@ -79,10 +103,8 @@ impl KWinnersLayer {
 
     /// The winners of a code for one sample, `(code_winners,)`.
     pub(crate) fn code_of(&self, values: &[f32], scratch: &mut Scratch, code: &mut Vec<u32>) {
-        let (among, winners) = self.contest(false);
-        let factors = self.factors(winners, among);
         let Scratch { values: ranked, select, .. } = scratch;
-        self.pick(values, (&factors, false), ranked, (select, code));
+        self.pick(values, false, ranked, (select, code));
     }
 
     pub(crate) fn forward(
@@ -94,7 +116,6 @@ impl KWinnersLayer {
     ) {
         let (samples, size) = (input.len(), self.shape.size());
         let (among, winners) = self.contest(pass.training);
-        let factors = self.factors(winners, among);
         let (values, listed) = output.clear_listed(samples, size);
         for (sample, out) in values.chunks_exact_mut(size).enumerate() {
             let values = input.sample(sample);
@@ -103,7 +124,7 @@ impl KWinnersLayer {
                 places.clear();
                 places.extend(0..size as u32);
             } else {
-                self.pick(values, (&factors, pass.training), ranked, (select, places));
+                self.pick(values, pass.training, ranked, (select, places));
                 if self.spec.ties {
                     self.add_ties((ranked, among), places);
                 }
@@ -148,21 +169,29 @@ impl KWinnersLayer {
 
     /// Takes the winners above zero into the duty cycle.
     pub(crate) fn observe(&mut self, flows: &[Flow<'_>]) {
-        let (mut counts, mut samples) = (vec![0u32; self.shape.channels], 0);
-        for flow in flows {
-            samples += flow.output.len();
+        let maps = self.shape.channels as u32;
+        let count = |flow: &Flow<'_>| {
+            let mut counts = vec![0u32; self.shape.channels];
             for sample in 0..flow.output.len() {
                 let values = flow.output.sample(sample);
-                let mut count = |place: usize| {
-                    counts[place % self.shape.channels] += u32::from(values[place] > 0.0);
+                let mut count = |place: u32| {
+                    counts[(place % maps) as usize] += u32::from(values[place as usize] > 0.0);
                 };
                 match flow.output.active_of(sample) {
-                    Some(active) => active.iter().for_each(|&place| count(place as usize)),
-                    None => (0..values.len()).for_each(count),
+                    Some(active) => active.iter().for_each(|&place| count(place)),
+                    None => (0..values.len() as u32).for_each(count),
                 }
             }
+            counts
+        };
+        let blocks: Vec<Vec<u32>> = flows.par_iter().map(count).collect();
+        let mut counts = vec![0u32; self.shape.channels];
+        for block in &blocks {
+            counts.iter_mut().zip(block).for_each(|(sum, count)| *sum += count);
         }
+        let samples = flows.iter().map(|flow| flow.output.len()).sum();
         self.duty.update_counts(samples, &counts, self.shape.places());
+        self.refresh();
     }
 
     /// Mean entropy of the duty cycles in bits, times the values of a map, and the most that it could be:
@@ -184,6 +213,7 @@ impl KWinnersLayer {
             return Err(Error::shape("duty cycle", self.shape.channels, values.len()));
         }
         self.duty = DutyCycle::from_parts(values, self.duty.period(), samples)?;
+        self.refresh();
         Ok(())
     }
 }
