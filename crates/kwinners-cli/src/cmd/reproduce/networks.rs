@@ -71,19 +71,19 @@ pub(super) const DENSE: Networks = Networks {
             known: Some(Known { accuracy: (99.17, None), score: (103_228.0, None) }),
         },
     ],
-    note: "Known: table 1 of the paper, ten runs, and the notebook of nupic.torch, one run after its last\n\
+    note: "\nKnown: table 1 of the paper, ten runs, and the notebook of nupic.torch, one run after its last\n\
            epoch; both learned from all 60,000 images, ours from the first 55,000.",
 };
 
 pub(super) const NOISE_AWARE: Networks = Networks {
     name: "noise-aware",
-    title: "the same network, learning from clean images and from noisy ones",
+    title: "the same network, learning from noisy images and from clean ones",
     rows: &[
-        Network { preset: "noise-aware", settings: &[("noise", "none")], known: None },
         Network { preset: "noise-aware", settings: &[], known: None },
+        Network { preset: "noise-aware", settings: &[("noise", "none")], known: None },
     ],
-    note: "While learning, a share of each image's pixels, up to half, takes one value drawn for the\n\
-           image, never one near that of the test's noise.",
+    note: "\nWhile learning, a share of each image's pixels, up to half, takes one value drawn for the image,\n\
+           never one near that of the test's noise. Learned from the first 55,000 images.",
 };
 
 /// What a network came to after one epoch of a run.
