@@ -196,13 +196,13 @@ fn inputs(len: usize, width: usize, rng: &mut Rng) -> Vec<f32> {
     (0..len * width).map(|_| rng.uniform()).collect()
 }
 
-/// After a step of plain descent, the "velocity" is the gradient; it is compared with differences
+/// After the first step of descent with momentum, the velocity is the gradient; it is compared with differences
 /// of the loss at some weights of each array.
 fn check_gradient(settings: &AutoencoderSettings) {
     const WIDTH: usize = 21;
     let settings = AutoencoderSettings {
         optimiser: OptimiserKind::Sgd,
-        momentum: 0.0,
+        momentum: 0.5,
         noise: 0.0,
         input_dropout: 0.0,
         hidden_dropout: 0.0,
@@ -291,7 +291,7 @@ fn gradients_of_losses_activations_and_penalties() {
 fn binary_slopes_go_straight_through() {
     let settings = AutoencoderSettings {
         optimiser: OptimiserKind::Sgd,
-        momentum: 0.0,
+        momentum: 0.5,
         units: 30,
         winners: 3,
         tied: false,

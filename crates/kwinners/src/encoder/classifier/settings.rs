@@ -145,10 +145,10 @@ settings! {
         loss: ClassifierLoss = ClassifierLoss::Softmax,
         /// Share of the target that all classes get alike, for softmax.
         smooth: f32 = 0.0,
-        /// Boost strength of the k-winners layers.
-        boost: f32 = 1.5,
+        /// Boost strength of the k-winners layers; the paper's is 1.5, falling, which leaves many units unused.
+        boost: f32 = 15.0,
         /// What the boost strength is multiplied by after every epoch.
-        boost_decay: f32 = 0.85,
+        boost_decay: f32 = 1.0,
         /// Samples that duty cycles reach back.
         duty_period: u64 = 1000,
         /// First weights: kaiming, rescaled, he, xavier or uniform.
