@@ -62,7 +62,7 @@ const TABLES: &[Table] = &[
         name: "dense",
         what: "\"How Can We Be So Dense?\": dense and sparse networks under noise",
         data: "mnist",
-        takes: "about 1 hour",
+        takes: "about 2 hours",
         run: |arguments, shared, output| networks::DENSE.run(arguments, shared, output),
     },
     Table {
