@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{settings, with_threads};
+use common::{saved_bytes, settings, with_threads};
 use kwinners::encoder::Model;
 use kwinners::file::{self, About, Checkpoint, SavedModel};
 use kwinners::speech::{CLIP_SAMPLES, LogMel};
@@ -47,14 +47,6 @@ fn fitted(data: &Dataset) -> Model {
     let mut model = new_model(data);
     fit(&mut model, data, Position::default(), &mut |_, _, _| Control::Continue).unwrap();
     model
-}
-
-fn saved_bytes(model: Model, data: &Dataset) -> Vec<u8> {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("model.kw");
-    let saved = SavedModel { model, about: About::of(data), checkpoint: None };
-    file::save_model(&path, &saved).unwrap();
-    std::fs::read(path).unwrap()
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{settings, with_threads};
+use common::{saved_bytes, settings, with_threads};
 use kwinners::data::ImageShape;
 use kwinners::encoder::{Inputs, Model};
 use kwinners::file::{self, About, Checkpoint, SavedModel};
@@ -266,14 +266,6 @@ impl Case {
         fit(&mut model, data, Position::default(), &mut |_, _, _| Control::Continue).unwrap();
         model
     }
-}
-
-fn saved_bytes(model: Model, data: &Dataset) -> Vec<u8> {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("model.kw");
-    let saved = SavedModel { model, about: About::of(data), checkpoint: None };
-    file::save_model(&path, &saved).unwrap();
-    std::fs::read(path).unwrap()
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! What several tests are made of.
 #![allow(dead_code, reason = "each test uses its part")]
 
+use kwinners::encoder::Model;
+use kwinners::file::{self, About, SavedModel};
 use kwinners::{Dataset, Encoder, KWinners, Rng, Rows, SdrBatch};
 
 /// Sparse non-negative images of ten kinds, a little like digits.
@@ -24,6 +26,15 @@ pub(crate) fn settings(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
 /// Does `work` on so many threads.
 pub(crate) fn with_threads<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
     rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(work)
+}
+
+/// The file that `model`, fitted to `data`, is saved in.
+pub(crate) fn saved_bytes(model: Model, data: &Dataset) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.kw");
+    let saved = SavedModel { model, about: About::of(data), checkpoint: None };
+    file::save_model(&path, &saved).unwrap();
+    std::fs::read(path).unwrap()
 }
 
 /// An encoder of as many units as values: the largest values win, ties to the first.
