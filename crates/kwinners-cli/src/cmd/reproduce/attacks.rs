@@ -143,7 +143,8 @@ fn print(lines: &[Line], samples: usize, output: &mut Output) -> anyhow::Result<
             };
             let at = |epsilon: f64| {
                 let place = ATTACK_LEVELS.iter().position(|level| *level == epsilon);
-                super::percent(&curve.accuracy[place.expect("one of them")])
+                super::experiment::Form::Percent
+                    .summary(&curve.accuracy[place.expect("one of them")])
             };
             let cells = [0.0].into_iter().chain(SHOWN).map(at);
             rows.push(

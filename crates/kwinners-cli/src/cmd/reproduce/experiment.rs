@@ -193,7 +193,8 @@ impl Form {
         }
     }
 
-    fn summary(self, summary: &Summary) -> String {
+    /// The mean, and the standard deviation where there are several runs.
+    pub(super) fn summary(self, summary: &Summary) -> String {
         let mean = self.text(summary.mean);
         if summary.n > 1 { format!("{mean} ± {}", self.text(summary.sd)) } else { mean }
     }

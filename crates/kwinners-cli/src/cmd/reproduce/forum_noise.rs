@@ -214,7 +214,8 @@ fn print(
         ["network"].into_iter().chain(levels.iter().map(String::as_str)).collect();
     let mut rows = Vec::new();
     for line in lines {
-        let ours = line.accuracy.iter().map(super::percent);
+        let ours =
+            line.accuracy.iter().map(|share| super::experiment::Form::Percent.summary(share));
         rows.push([line.net.label.to_owned()].into_iter().chain(ours).collect());
         if let Some(published) = &line.published {
             let figures = published.iter().map(|figure| format!("{:.2}", 100.0 * figure));

@@ -15,7 +15,6 @@ use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 
 use clap::Args;
-use kwinners::report::Summary;
 use kwinners::{Dataset, Error};
 use serde::Serialize;
 
@@ -196,10 +195,4 @@ fn sets(
     train.require_labels()?;
     let test = test.with_classes_of(&train.classes)?;
     Ok((train, test))
-}
-
-/// A share over the seeds, in percent.
-fn percent(share: &Summary) -> String {
-    let mean = format!("{:.2}", 100.0 * share.mean);
-    if share.n > 1 { format!("{mean} ± {:.2}", 100.0 * share.sd) } else { mean }
 }

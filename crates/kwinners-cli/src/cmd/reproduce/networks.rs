@@ -11,6 +11,7 @@ use kwinners::{Dataset, Error, Rows};
 use serde::Serialize;
 
 use super::Arguments;
+use super::experiment::Form;
 use crate::args::Shared;
 use crate::cmd;
 use crate::fitting;
@@ -176,10 +177,13 @@ impl Networks {
                 cells.extend([accuracy, score]);
             }
             for figures in [&line.by_test, &line.by_validation] {
-                cells.push(text(&figures.accuracy, 100.0, 2));
-                cells.push(text(&figures.score, 1.0, 0));
+                cells.push(Form::Percent.summary(&figures.accuracy));
+                cells.push(Form::Digits(0).summary(&figures.score));
             }
-            cells.extend([text(&line.by_validation.epoch, 1.0, 0), text(&line.fit_s, 1.0, 0)]);
+            cells.extend([
+                Form::Digits(0).summary(&line.by_validation.epoch),
+                Form::Digits(0).summary(&line.fit_s),
+            ]);
             cells
         };
         let mut headings = vec!["network"];
@@ -282,13 +286,5 @@ fn line(network: &'static Network, runs: &[Run]) -> Line {
         by_test: figures(&|run| run.by_test),
         by_validation: figures(&|run| run.by_validation),
         fit_s: summary(&|run| run.fit_s),
-    }
-}
-
-fn text(summary: &Summary, factor: f64, digits: usize) -> String {
-    let mean = format!("{:.digits$}", factor * summary.mean);
-    match summary.n {
-        1 => mean,
-        _ => format!("{mean} ± {:.digits$}", factor * summary.sd),
     }
 }
