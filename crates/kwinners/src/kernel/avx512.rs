@@ -40,9 +40,15 @@ pub(super) static TABLE: Table = Table {
     add_weighted_rows: entry!(
         add_weighted_rows(rows: &[f32], parts: &[Weighted], out: &mut [f32]) -> ()
     ),
+    add_weighted_runs: entry!(
+        add_weighted_runs(values: &[f32], parts: &[Weighted], out: &mut [f32]) -> ()
+    ),
     dots: entry!(dots(rows: &[f32], which: &[u32], vector: &[f32], out: &mut [f32]) -> ()),
     convolve: entry!(
         convolve(shape: &Windows, input: &[f32], weights: &[f32], bias: &[f32], out: &mut [f32]) -> ()
+    ),
+    convolve_listed: entry!(
+        convolve_listed(shape: &Windows, listed: (&[Weighted], &[u32]), weights: &[f32], bias: &[f32], out: &mut [f32]) -> ()
     ),
     max_pool: entry!(
         max_pool(
@@ -575,6 +581,11 @@ fn add_weighted_rows(rows: &[f32], parts: &[Weighted], out: &mut [f32]) {
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+fn add_weighted_runs(values: &[f32], parts: &[Weighted], out: &mut [f32]) {
+    vectors::add_weighted_runs(values, parts, out);
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
 fn dots(rows: &[f32], which: &[u32], vector: &[f32], out: &mut [f32]) {
     vectors::dots(rows, which, vector, out);
 }
@@ -582,6 +593,17 @@ fn dots(rows: &[f32], which: &[u32], vector: &[f32], out: &mut [f32]) {
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
 fn convolve(shape: &Windows, input: &[f32], weights: &[f32], bias: &[f32], out: &mut [f32]) {
     maps::convolve(shape, input, weights, bias, out);
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+fn convolve_listed(
+    shape: &Windows,
+    listed: (&[Weighted], &[u32]),
+    weights: &[f32],
+    bias: &[f32],
+    out: &mut [f32],
+) {
+    maps::convolve_listed(shape, listed, weights, bias, out);
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]

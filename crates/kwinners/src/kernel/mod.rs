@@ -67,10 +67,14 @@ pub(crate) struct Table {
     pub(crate) update_tile: fn(tile: &mut [f32], pairs: &[Pair], delta: &Delta, factors: &Factors),
     /// [`vectors::add_weighted_rows`].
     pub(crate) add_weighted_rows: fn(rows: &[f32], parts: &[Weighted], out: &mut [f32]),
+    /// [`vectors::add_weighted_runs`].
+    pub(crate) add_weighted_runs: fn(values: &[f32], parts: &[Weighted], out: &mut [f32]),
     /// [`vectors::dots`].
     pub(crate) dots: vectors::Dots,
     /// [`maps::convolve`].
     pub(crate) convolve: maps::Convolve,
+    /// [`maps::convolve_listed`].
+    pub(crate) convolve_listed: maps::ConvolveListed,
     /// [`maps::max_pool`].
     pub(crate) max_pool: maps::MaxPool,
     /// [`maps::add_outer`].

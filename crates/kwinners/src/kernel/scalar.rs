@@ -13,8 +13,12 @@ pub(super) static TABLE: Table = Table {
     add_tile_rows,
     update_tile,
     add_weighted_rows: |rows, parts, out| vectors::add_weighted_rows(rows, parts, out),
+    add_weighted_runs: |values, parts, out| vectors::add_weighted_runs(values, parts, out),
     dots: |rows, which, vector, out| vectors::dots(rows, which, vector, out),
     convolve: |shape, input, weights, bias, out| maps::convolve(shape, input, weights, bias, out),
+    convolve_listed: |shape, listed, weights, bias, out| {
+        maps::convolve_listed(shape, listed, weights, bias, out);
+    },
     max_pool: |input, shape, squares, out| maps::max_pool(input, shape, squares, out),
     add_outer: |rows, vector, parts| maps::add_outer(rows, vector, parts),
     sum_dots: |sides, pairs, ends, out| maps::sum_dots(sides, pairs, ends, out),

@@ -148,6 +148,8 @@ proptest! {
         let answers = available().into_iter().map(|table| {
             let mut sums = rows[0].clone();
             (table.add_weighted_rows)(&flat, &parts, &mut sums);
+            let mut runs = flat[rows.len() - 1..].to_vec();
+            (table.add_weighted_runs)(&flat, &parts, &mut runs);
             let mut dots = vec![0.0; which.len()];
             (table.dots)(&flat, &which, &rows[0], &mut dots);
             let (mut values, mut mean, mut square) = (flat.clone(), flat.clone(), vec![0.5; flat.len()]);
@@ -157,7 +159,7 @@ proptest! {
             near_one.iter_mut().for_each(|value| *value *= 40.0);
             (table.sigmoid)(&mut near_one);
             (table.add_noise)(&mut noisy, keys[0], &noise);
-            [sums, dots, values, mean, square, near_one, noisy].map(|values| bits(&values))
+            [sums, runs, dots, values, mean, square, near_one, noisy].map(|values| bits(&values))
         });
         let answers: Vec<_> = answers.collect();
         prop_assert!(answers.iter().all(|answer| answer == answers.last().unwrap()));
@@ -173,6 +175,12 @@ proptest! {
         let input_width = width + kernel - 1;
         let shape = Windows { height, width, input_width, channels, kernel, outputs };
         let input = &seed[..(height + kernel - 1) * input_width * channels];
+        let rectified: Vec<f32> = input.iter().map(|value| value.max(0.0)).collect();
+        let active = rectified.iter().enumerate().filter(|(_, value)| **value > 0.0);
+        let active: Vec<Weighted> =
+            active.map(|(row, &factor)| Weighted { row: row as u32, factor }).collect();
+        let before = |place: usize| active.partition_point(|part| (part.row as usize) < place) as u32;
+        let starts: Vec<u32> = (0..=input.len() / channels).map(|cell| before(cell * channels)).collect();
         let weights: Vec<f32> =
             seed.iter().copied().cycle().take(kernel * kernel * channels * outputs).collect();
         let pairs: Vec<RowPair> =
@@ -184,6 +192,11 @@ proptest! {
         let answers = available().into_iter().map(|table| {
             let mut out = vec![0.0; height * width * outputs];
             (table.convolve)(&shape, input, &weights, &seed[..outputs], &mut out);
+            let (mut whole, mut listed) = (out.clone(), out.clone());
+            (table.convolve)(&shape, &rectified, &weights, &seed[..outputs], &mut whole);
+            let lists = (&active[..], &starts[..]);
+            (table.convolve_listed)(&shape, lists, &weights, &seed[..outputs], &mut listed);
+            assert_eq!(whole, listed);
             let mut rows = seed[..9 * outputs].to_vec();
             (table.add_outer)(&mut rows, &vectors[..outputs], &parts);
             let mut dots = [0.0; 2];
@@ -191,7 +204,7 @@ proptest! {
             let mut pooled = vec![0.0; height / 2 * (width / 2) * outputs];
             let squares = (2, width);
             (table.max_pool)(&out, (height / 2, width / 2, outputs), squares, &mut pooled);
-            [out, rows, dots.to_vec(), pooled].map(|values| bits(&values))
+            [out, listed, rows, dots.to_vec(), pooled].map(|values| bits(&values))
         });
         let answers: Vec<_> = answers.collect();
         prop_assert!(answers.iter().all(|answer| answer == answers.last().unwrap()));

@@ -53,44 +53,93 @@ pub(crate) struct Noise {
 /// `out += Σ factor · rows[row]`, in the order of the parts; `rows` is `(_, out.len())`.
 #[inline(always)]
 pub(super) fn add_weighted_rows(rows: &[f32], parts: &[Weighted], out: &mut [f32]) {
-    let width = out.len();
+    add_weighted(rows, (out.len(), 0), parts, out);
+}
+
+/// `out += Σ factor · values[row..]`, in the order of the parts: rows that overlap.
+#[inline(always)]
+pub(super) fn add_weighted_runs(values: &[f32], parts: &[Weighted], out: &mut [f32]) {
+    add_weighted(values, (1, 0), parts, out);
+}
+
+/// `out += Σ factor · row`, in the order of the parts: the row of a part begins at `(part.row + shift) · pitch`.
+#[inline(always)]
+pub(super) fn add_weighted(
+    rows: &[f32],
+    (pitch, shift): (usize, u32),
+    parts: &[Weighted],
+    out: &mut [f32],
+) {
     let (panels, rest) = out.as_chunks_mut::<PANEL>();
-    let start_of_rest = panels.len() * PANEL;
-    for (number, panel) in panels.iter_mut().enumerate() {
-        add_weighted_pieces(rows, (width, number * PANEL), parts, panel);
+    let mut start = 0;
+    for panel in panels {
+        add_weighted_pieces(rows, (pitch, shift, start), parts, panel);
+        start += PANEL;
     }
     let (halves, rest) = rest.as_chunks_mut::<HALF_PANEL>();
-    let start_of_vectors = start_of_rest + halves.len() * HALF_PANEL;
-    for (number, half) in halves.iter_mut().enumerate() {
-        add_weighted_pieces(rows, (width, start_of_rest + number * HALF_PANEL), parts, half);
+    for half in halves {
+        add_weighted_pieces(rows, (pitch, shift, start), parts, half);
+        start += HALF_PANEL;
+    }
+    let (pairs, rest) = rest.as_chunks_mut::<{ 2 * LANES }>();
+    for pair in pairs {
+        add_weighted_pieces(rows, (pitch, shift, start), parts, pair);
+        start += 2 * LANES;
     }
     let (vectors, rest) = rest.as_chunks_mut::<LANES>();
-    let start_of_singles = start_of_vectors + vectors.len() * LANES;
-    for (number, vector) in vectors.iter_mut().enumerate() {
-        add_weighted_pieces(rows, (width, start_of_vectors + number * LANES), parts, vector);
+    for vector in vectors {
+        add_weighted_pieces(rows, (pitch, shift, start), parts, vector);
+        start += LANES;
     }
-    for (number, value) in rest.iter_mut().enumerate() {
-        let single: &mut [f32; 1] = std::array::from_mut(value);
-        add_weighted_pieces(rows, (width, start_of_singles + number), parts, single);
+    if let [single] = rest {
+        let single: &mut [f32; 1] = std::array::from_mut(single);
+        add_weighted_pieces(rows, (pitch, shift, start), parts, single);
+    } else if !rest.is_empty() {
+        add_weighted_rest(rows, (pitch, shift, start), parts, rest);
     }
 }
 
-/// [`add_weighted_rows`] of the `N` columns from `start` on.
+/// [`add_weighted`] of the `N` columns from `start` on.
 #[inline(always)]
 fn add_weighted_pieces<const N: usize>(
     rows: &[f32],
-    (width, start): (usize, usize),
+    (pitch, shift, start): (usize, u32, usize),
     parts: &[Weighted],
     out: &mut [f32; N],
 ) {
     let mut sums = *out;
     for part in parts {
-        let piece = &rows[part.row as usize * width + start..][..N];
-        for (sum, value) in sums.iter_mut().zip(piece) {
+        let at = part.row.wrapping_add(shift) as usize * pitch + start;
+        for (sum, value) in sums.iter_mut().zip(&rows[at..][..N]) {
             *sum = part.factor.mul_add(*value, *sum);
         }
     }
     *out = sums;
+}
+
+/// [`add_weighted`] of the last columns, less than a vector: as a vector wherever the rows reach so far.
+#[inline(always)]
+fn add_weighted_rest(
+    rows: &[f32],
+    (pitch, shift, start): (usize, u32, usize),
+    parts: &[Weighted],
+    out: &mut [f32],
+) {
+    let mut sums = [0.0; LANES];
+    sums[..out.len()].copy_from_slice(out);
+    for part in parts {
+        let at = part.row.wrapping_add(shift) as usize * pitch + start;
+        if let Some(values) = rows[at..].first_chunk::<LANES>() {
+            for (sum, value) in sums.iter_mut().zip(values) {
+                *sum = part.factor.mul_add(*value, *sum);
+            }
+        } else {
+            for (sum, value) in sums.iter_mut().zip(&rows[at..][..out.len()]) {
+                *sum = part.factor.mul_add(*value, *sum);
+            }
+        }
+    }
+    out.copy_from_slice(&sums[..out.len()]);
 }
 
 /// See [`dots`].

@@ -17,7 +17,7 @@ const TAPS_A_TASK: usize = 64;
 ///
 /// `W` is `(maps, kernel, kernel, channels)`, kept the other way round too. Cost a sample: `places · kernel² · channels · maps`
 /// multiply-adds for dense maps; where the input is listed, `active inputs · kernel² · maps` at most, and
-/// backward, where winners follow too, one for each winner and each active input in its window.
+/// backward, where winners follow, `winners · kernel² · channels`.
 #[derive(Clone, Debug)]
 pub(crate) struct Convolve {
     pub(crate) input: MapShape,
@@ -114,7 +114,7 @@ impl Convolve {
         }
     }
 
-    /// Every window lists its winners: those of one row of it lie side by side.
+    /// The sums of the winners in every window.
     fn forward_listed(
         &self,
         values: &[f32],
@@ -122,24 +122,13 @@ impl Convolve {
         out: &mut [f32],
         scratch: &mut Scratch,
     ) {
-        let Windows { width, input_width, channels, kernel, outputs, .. } = self.windows;
         cell_starts(&self.input, active, &mut scratch.ends);
-        let row_length = kernel * channels;
-        for (place, out) in out.chunks_exact_mut(outputs).enumerate() {
-            let first = place / width * input_width + place % width;
-            scratch.parts.clear();
-            for row in 0..kernel {
-                let cell = first + row * input_width;
-                let (start, end) = (scratch.ends[cell], scratch.ends[cell + kernel]);
-                // What has to be added to a place of the input to make it a row of the weights.
-                let shift = (row * row_length).wrapping_sub(cell * channels) as u32;
-                scratch.parts.extend(active[start as usize..end as usize].iter().map(|&place| {
-                    Weighted { row: place.wrapping_add(shift), factor: values[place as usize] }
-                }));
-            }
-            out.copy_from_slice(self.bias.values());
-            (kernel::table().add_weighted_rows)(&self.across, &scratch.parts, out);
-        }
+        scratch.parts.clear();
+        let part = |&row: &u32| Weighted { row, factor: values[row as usize] };
+        scratch.parts.extend(active.iter().map(part));
+        let listed = (&scratch.parts[..], &scratch.ends[..]);
+        let (weights, bias) = (&self.across, self.bias.values());
+        (kernel::table().convolve_listed)(&self.windows, listed, weights, bias, out);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::conv::{Convolve, cell_starts};
+use super::conv::Convolve;
 use super::linear::add_columns;
 use super::{Flow, Scratch};
 use crate::kernel;
@@ -19,19 +19,13 @@ const SHORT: usize = 24;
 /// Filters whose gradient is one task.
 const FILTERS_A_TASK: usize = 8;
 
-/// The lists of one sample: where the active inputs of each cell begin, and the outputs with a slope.
-#[derive(Debug, Default)]
+/// The outputs of a block of samples that have a slope, filter after filter.
+#[derive(Debug)]
 struct Winners {
-    starts: Vec<u32>,
-    outputs: Vec<Winner>,
-}
-
-/// An output with a slope.
-#[derive(Clone, Copy, Debug)]
-struct Winner {
-    cell: u32,
-    map: u32,
-    slope: f32,
+    /// Where those of each filter begin, and one end more.
+    starts: Vec<usize>,
+    /// Where the window of each begins among the inputs, and its slope.
+    windows: Vec<Weighted>,
 }
 
 impl Convolve {
@@ -49,50 +43,46 @@ impl Convolve {
         }
     }
 
-    /// The runs of active inputs that lie in the window of `cell` of the output: their range in the list,
-    /// and what has to be added to a place to make it a tap.
-    fn runs_of(&self, cell: usize, starts: &[u32]) -> impl Iterator<Item = (usize, usize, u32)> {
-        let Windows { width, input_width, channels, kernel, .. } = self.windows;
-        let first = cell / width * input_width + cell % width;
-        (0..kernel).map(move |row| {
-            let cell = first + row * input_width;
-            let shift = (row * kernel * channels).wrapping_sub(cell * channels) as u32;
-            (starts[cell] as usize, starts[cell + kernel] as usize, shift)
-        })
+    /// Where the first row of the window of `cell` of the output begins in the input, in values.
+    fn corner_of(&self, cell: usize) -> usize {
+        let Windows { width, input_width, channels, .. } = self.windows;
+        (cell / width * input_width + cell % width) * channels
     }
 
-    /// The slopes by the listed inputs, of listed outputs: one product for each pair that meets.
+    /// The slopes by the listed inputs, of listed outputs: a filter for each of these is added to all
+    /// inputs in its window, which is cheaper than to look for the listed ones among them.
     fn backward_between_lists(
         &self,
         flow: Flow<'_>,
         input_slopes: &mut Signal,
         scratch: &mut Scratch,
     ) {
-        let (samples, size, taps) = (flow.input.len(), self.input.size(), self.taps());
+        let (samples, size) = (flow.input.len(), self.input.size());
         let (Some(active), Some(outputs)) = (&flow.input.active, &flow.slopes.active) else {
             return;
         };
         let (values, listed) = input_slopes.clear_listed(samples, size);
         listed.copy_from(active);
+        scratch.values.resize(size, 0.0);
         for (sample, to) in values.chunks_exact_mut(size).enumerate() {
-            let (which, slopes) = (active.of(sample), flow.slopes.sample(sample));
-            cell_starts(&self.input, which, &mut scratch.ends);
-            scratch.values.clear();
-            scratch.values.resize(which.len(), 0.0);
-            for &place in outputs.of(sample) {
-                let maps = self.windows.outputs;
-                let (cell, map) = (place as usize / maps, place as usize % maps);
-                let (filter, slope) =
-                    (&self.weights.values()[map * taps..][..taps], slopes[place as usize]);
-                for (start, end, shift) in self.runs_of(cell, &scratch.ends) {
-                    let sums = scratch.values[start..end].iter_mut();
-                    for (sum, place) in sums.zip(&which[start..end]) {
-                        *sum += slope * filter[place.wrapping_add(shift) as usize];
-                    }
-                }
+            scratch.values.fill(0.0);
+            self.add_filters(flow.slopes.sample(sample), outputs.of(sample), &mut scratch.values);
+            let which = active.of(sample).iter();
+            which.for_each(|&place| to[place as usize] = scratch.values[place as usize]);
+        }
+    }
+
+    /// Adds to the inputs in the window of each of the outputs `which` its filter, times its slope.
+    fn add_filters(&self, slopes: &[f32], which: &[u32], to: &mut [f32]) {
+        let Windows { input_width, channels, kernel, outputs, .. } = self.windows;
+        for &place in which {
+            let (cell, output) = (place as usize / outputs, place as usize % outputs);
+            let filter = &self.weights.values()[output * self.taps()..][..self.taps()];
+            let corner = self.corner_of(cell);
+            for (row, weights) in filter.chunks_exact(kernel * channels).enumerate() {
+                let start = corner + row * input_width * channels;
+                add_scaled(&mut to[start..][..weights.len()], slopes[place as usize], weights);
             }
-            let sums = which.iter().zip(&scratch.values);
-            sums.for_each(|(&place, sum)| to[place as usize] = *sum);
         }
     }
 
@@ -137,28 +127,19 @@ impl Convolve {
 
     /// The slopes by all inputs, of outputs few of which have one.
     fn backward_of_listed(&self, flow: Flow<'_>, input_slopes: &mut Signal) {
-        let Windows { width, input_width, channels, kernel, outputs, .. } = self.windows;
         input_slopes.resize(flow.input.len(), self.input.size());
         input_slopes.values.fill(0.0);
         for sample in 0..flow.input.len() {
-            let slopes = flow.slopes.sample(sample);
+            let which = flow.slopes.active_of(sample).unwrap_or_default();
             let to = input_slopes.sample_mut(sample);
-            for &place in flow.slopes.active_of(sample).unwrap_or_default() {
-                let (cell, output) = (place as usize / outputs, place as usize % outputs);
-                let first = cell / width * input_width + cell % width;
-                let filter = &self.weights.values()[output * self.taps()..][..self.taps()];
-                for (row, weights) in filter.chunks_exact(kernel * channels).enumerate() {
-                    let start = (first + row * input_width) * channels;
-                    add_scaled(&mut to[start..][..weights.len()], slopes[place as usize], weights);
-                }
-            }
+            self.add_filters(flow.slopes.sample(sample), which, to);
         }
     }
 
     /// The slopes by all inputs: of a block of places at a time, the slopes of their windows, which are
     /// then added where the windows lie.
     fn backward_dense(&self, flow: Flow<'_>, input_slopes: &mut Signal, scratch: &mut Scratch) {
-        let Windows { width, input_width, channels, kernel, outputs, .. } = self.windows;
+        let Windows { input_width, channels, kernel, outputs, .. } = self.windows;
         input_slopes.resize(flow.input.len(), self.input.size());
         input_slopes.values.fill(0.0);
         let weights = Rows::new(&self.across, outputs).expect("whole rows of weights");
@@ -170,10 +151,9 @@ impl Convolve {
                 scratch.values.resize(slopes.len() * self.taps(), 0.0);
                 product_transposed(slopes, weights, &mut scratch.values);
                 for (place, window) in scratch.values.chunks_exact(self.taps()).enumerate() {
-                    let place = block * PLACES_A_BLOCK + place;
-                    let first = place / width * input_width + place % width;
+                    let corner = self.corner_of(block * PLACES_A_BLOCK + place);
                     for (row, window) in window.chunks_exact(kernel * channels).enumerate() {
-                        let start = (first + row * input_width) * channels;
+                        let start = corner + row * input_width * channels;
                         let to = to[start..][..kernel * channels].iter_mut();
                         to.zip(window).for_each(|(to, slope)| *to += slope);
                     }
@@ -195,70 +175,41 @@ impl Convolve {
         self.weights.gradient = gradient;
     }
 
+    /// Windows are added whole: inputs that are zero cost less than to pass over them.
     fn gather_listed(&self, flows: &[Flow<'_>], gradient: &mut [f32]) {
-        let taps = self.taps();
-        let lists: Vec<Vec<Winners>> = flows.par_iter().map(|flow| self.list(flow)).collect();
-        let tasks = gradient.par_chunks_mut(FILTERS_A_TASK * taps).enumerate();
-        tasks.for_each(|(task, sums)| {
-            let first = (task * FILTERS_A_TASK) as u32;
-            for (flow, lists) in flows.iter().zip(&lists) {
-                for (sample, list) in lists.iter().enumerate() {
-                    for winner in &list.outputs {
-                        let filter = winner.map.wrapping_sub(first) as usize;
-                        if filter < FILTERS_A_TASK {
-                            let sums = &mut sums[filter * taps..][..taps];
-                            self.add_window(flow.input, (sample, list), winner, sums);
-                        }
-                    }
+        let Windows { input_width, channels, kernel, .. } = self.windows;
+        let (length, pitch) = (kernel * channels, input_width * channels);
+        let lists: Vec<Winners> = flows.par_iter().map(|flow| self.list(flow)).collect();
+        let tasks = gradient.par_chunks_mut(self.taps()).enumerate();
+        tasks.with_min_len(FILTERS_A_TASK).for_each(|(filter, sums)| {
+            for (flow, list) in flows.iter().zip(&lists) {
+                let windows = &list.windows[list.starts[filter]..list.starts[filter + 1]];
+                for (row, sums) in sums.chunks_exact_mut(length).enumerate() {
+                    let values = &flow.input.values[row * pitch..];
+                    (kernel::table().add_weighted_runs)(values, windows, sums);
                 }
             }
         });
     }
 
-    /// The lists of each sample of a block, as they are met again and again.
-    fn list(&self, flow: &Flow<'_>) -> Vec<Winners> {
-        let maps = self.windows.outputs as u32;
-        let list = |sample| {
-            let mut list = Winners::default();
-            if let Some(active) = flow.input.active_of(sample) {
-                cell_starts(&self.input, active, &mut list.starts);
-            }
+    /// The winners of a block of samples, filter by filter.
+    fn list(&self, flow: &Flow<'_>) -> Winners {
+        let (maps, size) = (self.windows.outputs, self.input.size());
+        let mut by_filter = vec![Vec::new(); maps];
+        for sample in 0..flow.slopes.len() {
             let slopes = flow.slopes.sample(sample);
-            let listed = flow.slopes.active_of(sample).unwrap_or_default().iter();
-            list.outputs.extend(listed.map(|&place| Winner {
-                cell: place / maps,
-                map: place % maps,
-                slope: slopes[place as usize],
-            }));
-            list
-        };
-        (0..flow.input.len()).map(list).collect()
-    }
-
-    /// `sums += slope · window` of a winner of the output.
-    fn add_window(
-        &self,
-        input: &Signal,
-        (sample, list): (usize, &Winners),
-        winner: &Winner,
-        sums: &mut [f32],
-    ) {
-        let (values, cell, slope) = (input.sample(sample), winner.cell as usize, winner.slope);
-        if let Some(active) = input.active_of(sample) {
-            for (start, end, shift) in self.runs_of(cell, &list.starts) {
-                for place in &active[start..end] {
-                    let tap = place.wrapping_add(shift) as usize;
-                    sums[tap] += slope * values[*place as usize];
-                }
+            for &place in flow.slopes.active_of(sample).unwrap_or_default() {
+                let (cell, map) = (place as usize / maps, place as usize % maps);
+                let row = (sample * size + self.corner_of(cell)) as u32;
+                by_filter[map].push(Weighted { row, factor: slopes[place as usize] });
             }
-            return;
         }
-        let Windows { width, input_width, channels, kernel, .. } = self.windows;
-        let first = cell / width * input_width + cell % width;
-        for (row, sums) in sums.chunks_exact_mut(kernel * channels).enumerate() {
-            let start = (first + row * input_width) * channels;
-            add_scaled(sums, slope, &values[start..][..sums.len()]);
+        let mut list = Winners { starts: vec![0], windows: Vec::new() };
+        for windows in by_filter {
+            list.windows.extend(windows);
+            list.starts.push(list.windows.len());
         }
+        list
     }
 
     /// Products over blocks of places, one task a row of the windows.
