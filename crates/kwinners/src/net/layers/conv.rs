@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use super::aligned::Aligned;
 use super::weights::{Learned, draw_kept};
 use super::{LayerState, Scratch};
 use crate::error::{Error, Result};
@@ -25,7 +26,7 @@ pub(crate) struct Convolve {
     pub(crate) density: f32,
     pub(crate) weights: Learned,
     /// The weights as `(kernel, kernel, channels, maps)`.
-    pub(super) across: Vec<f32>,
+    pub(super) across: Aligned,
     pub(crate) bias: Learned,
 }
 
@@ -41,7 +42,7 @@ impl Convolve {
             kernel,
             outputs: maps,
         };
-        Self { input, windows, density, weights: none(), across: Vec::new(), bias: none() }
+        Self { input, windows, density, weights: none(), across: Aligned::default(), bias: none() }
     }
 
     /// First weights drawn by `first`, then all but the share `density` of each filter's dropped.
@@ -61,7 +62,9 @@ impl Convolve {
     /// Follows the weights after they have moved.
     pub(crate) fn refresh(&mut self) {
         let (taps, maps) = (self.taps(), self.windows.outputs);
-        self.across.resize(taps * maps, 0.0);
+        if self.across.len() != taps * maps {
+            self.across = Aligned::zeros(taps * maps);
+        }
         let filters = self.weights.values();
         let tasks = self.across.par_chunks_mut(maps * TAPS_A_TASK).enumerate();
         tasks.for_each(|(task, rows)| {

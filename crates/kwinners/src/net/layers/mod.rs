@@ -1,5 +1,6 @@
 //! The layers of a network at work: forward, backward, and what they learn.
 
+mod aligned;
 mod batch_norm;
 mod conv;
 mod conv_slopes;
