@@ -26,6 +26,7 @@ pub mod data;
 pub mod encoder;
 mod error;
 pub mod file;
+pub mod index;
 #[allow(unsafe_code, reason = "the hot loops live here, each block with its reason")]
 mod kernel;
 mod kwta;
