@@ -54,6 +54,11 @@ pub(crate) enum Command {
     Import(cmd::interchange::Import),
     /// Say what is in a .kw file, after verifying every byte
     Inspect(cmd::inspect::Arguments),
+    /// Say why a stored row was found: which units agree and what each stands for
+    Explain(cmd::explain::Arguments),
+    /// Store pairs of codes on top of each other and recall them from parts
+    #[command(subcommand)]
+    Memory(cmd::memory::Verb),
     /// List, fetch and describe data sets
     #[command(subcommand)]
     Data(cmd::data::Verb),

@@ -10,6 +10,7 @@
 //!   every unit in use.
 //! - [`Encoder`], [`Learner`], [`Decoder`]: what turns vectors into codes, learns, and turns codes
 //!   back. [`Model`] is any of the kinds in [`encoder`].
+//! - [`AssociativeMemory`]: pairs of codes stored on top of each other, recalled from parts.
 //! - [`Dataset`] and [`data`]: where vectors come from. [`train::fit`] goes through them.
 //! - [`speech`]: clips of sound as log-mel images, and their augmentation.
 //! - [`metrics`] and [`report`]: how good the codes are, beside the raw data. [`mod@file`] keeps things.
@@ -25,9 +26,11 @@ pub mod data;
 pub mod encoder;
 mod error;
 pub mod file;
+pub mod index;
 #[allow(unsafe_code, reason = "the hot loops live here, each block with its reason")]
 mod kernel;
 mod kwta;
+pub mod memory;
 pub mod metrics;
 pub mod net;
 pub mod report;
@@ -42,6 +45,7 @@ pub use encoder::{Decoder, Encoder, Learner, Model, Step};
 pub use error::{Error, Result};
 pub use kernel::instruction_set;
 pub use kwta::{Balance, Boost, DutyCycle, KWinners};
+pub use memory::AssociativeMemory;
 pub use rng::Rng;
 pub use rows::Rows;
 pub use sdr::{BitRows, Sdr, SdrBatch, SdrRef};

@@ -5,7 +5,7 @@ use std::path::Path;
 use kwinners::encoder::Model;
 use kwinners::file::{self, About, Checkpoint, SavedModel};
 use kwinners::train::{Control, Position, fit};
-use kwinners::{Dataset, Error, Rng, SdrBatch};
+use kwinners::{AssociativeMemory, Dataset, Error, Rng, SdrBatch};
 use proptest::prelude::*;
 
 fn data() -> Dataset {
@@ -78,11 +78,50 @@ proptest! {
     }
 }
 
-/// Loads whatever `bytes` are: as a model, as codes, and by inspection; all must refuse.
+/// A memory with a row of bits, a row that is a list, and empty ones.
+fn memory() -> AssociativeMemory {
+    let mut memory = AssociativeMemory::new(5, 40).unwrap();
+    let mut rng = Rng::new(3);
+    for (cue, winners) in [(0, 30), (0, 30), (3, 2)] {
+        let cue = kwinners::Sdr::new(5, vec![cue]).unwrap();
+        let target = kwinners::Sdr::new(40, rng.distinct(winners, 40)).unwrap();
+        memory.store(cue.view(), target.view()).unwrap();
+    }
+    memory
+}
+
+fn memory_bytes(memory: &AssociativeMemory, folder: &Path) -> Vec<u8> {
+    let path = folder.join("memory.kw");
+    file::save_memory(&path, memory).unwrap();
+    std::fs::read(path).unwrap()
+}
+
+proptest! {
+    #[test]
+    fn memories_come_back(seed in 0u64..1000, pairs in 0usize..60, cues in 1usize..6) {
+        let (mut rng, mut memory) = (Rng::new(seed), AssociativeMemory::new(9, 300).unwrap());
+        for _ in 0..pairs {
+            let cue = kwinners::Sdr::new(9, rng.distinct(cues, 9)).unwrap();
+            let target = kwinners::Sdr::new(300, rng.distinct(1 + rng.clone().below(4), 300)).unwrap();
+            memory.store(cue.view(), target.view()).unwrap();
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let bytes = memory_bytes(&memory, folder.path());
+        let loaded = file::load_memory(&folder.path().join("memory.kw")).unwrap();
+        prop_assert_eq!(&loaded, &memory);
+        prop_assert_eq!(memory_bytes(&loaded, folder.path()), bytes);
+    }
+}
+
+/// Loads whatever `bytes` are: as a model, as codes, as a memory, and by inspection; all must refuse.
 fn refused(path: &Path, bytes: &[u8]) -> Result<(), String> {
     std::fs::write(path, bytes).unwrap();
-    let errors =
-        [file::load_model(path).err(), file::load_codes(path).err(), file::inspect(path).err()];
+    let errors = [
+        file::load_model(path).err(),
+        file::load_codes(path).err(),
+        file::load_memory(path).err(),
+        file::inspect(path).err(),
+    ];
     for error in errors {
         match error {
             Some(Error::Damaged { .. }) => {}
@@ -103,6 +142,7 @@ fn every_flip_and_every_truncation_is_refused() {
     file::save_codes(&path, &codes).unwrap();
     let mut files = vec![std::fs::read(&path).unwrap()];
     files.push(bytes_of(&all_models()[2], folder.path()));
+    files.push(memory_bytes(&memory(), folder.path()));
     for whole in files {
         for bit in 0..whole.len() * 8 {
             let mut damaged = whole.clone();
@@ -122,20 +162,59 @@ fn every_flip_and_every_truncation_is_refused() {
 fn forged_lengths_are_refused_without_allocating() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("forged.kw");
-    let whole = bytes_of(&all_models()[2], folder.path());
+    let files = [bytes_of(&all_models()[2], folder.path()), memory_bytes(&memory(), folder.path())];
+    for whole in files {
+        forge_lengths(&path, &whole);
+    }
+}
+
+fn forge_lengths(path: &Path, whole: &[u8]) {
     let sections = u32::from_le_bytes(whole[12..16].try_into().unwrap()) as usize;
     for entry in 0..sections {
         for (field, forged) in [(16, u64::MAX), (24, u64::MAX), (24, 1 << 40), (24, 0), (16, 64)] {
-            let mut bytes = whole.clone();
+            let mut bytes = whole.to_vec();
             let at = 24 + entry * 40 + field;
             bytes[at..at + 8].copy_from_slice(&forged.to_le_bytes());
             let end = 24 + sections * 40;
             let sum = crc32fast::hash(&bytes[..end]);
             bytes[end..end + 4].copy_from_slice(&sum.to_le_bytes());
             if bytes != whole {
-                refused(&path, &bytes).unwrap_or_else(|got| panic!("entry {entry}: {got}"));
+                refused(path, &bytes).unwrap_or_else(|got| panic!("entry {entry}: {got}"));
             }
         }
+    }
+}
+
+/// Right checksums over numbers that no memory has: each is refused, and by its section.
+#[test]
+fn forged_memories_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("forged.kw");
+    let whole = memory_bytes(&memory(), folder.path());
+    let sections = file::inspect(&folder.path().join("memory.kw")).unwrap().sections;
+    for (section, place, value) in [
+        ("rows", 0, 0),
+        ("rows", 0, 17),
+        ("rows", 12, 3),
+        ("rows", 12, u32::MAX),
+        ("columns", 0, 99),
+        ("lists", 0, 40),
+        ("lists", 4, 0),
+        ("bits", 0, 0),
+        ("bits", 4, u32::MAX),
+    ] {
+        let number = sections.iter().position(|info| info.name == section).unwrap();
+        let (at, bytes) = (sections[number].offset as usize, sections[number].bytes as usize);
+        let mut forged = whole.clone();
+        forged[at + place..][..4].copy_from_slice(&u32::to_le_bytes(value));
+        let sum = crc32fast::hash(&forged[at..at + bytes]);
+        forged[24 + number * 40 + 32..][..4].copy_from_slice(&sum.to_le_bytes());
+        let end = 24 + sections.len() * 40;
+        let sum = crc32fast::hash(&forged[..end]);
+        forged[end..end + 4].copy_from_slice(&sum.to_le_bytes());
+        std::fs::write(&path, &forged).unwrap();
+        let error = file::load_memory(&path).unwrap_err();
+        assert!(matches!(error, Error::Damaged { .. }), "{section} {place}: {error}");
     }
 }
 

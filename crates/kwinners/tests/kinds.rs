@@ -38,6 +38,10 @@ const CASES: &[Case] = &[
             ("stride", "2"),
         ],
     },
+    Case {
+        kind: "pursuit",
+        settings: &[("units", "70"), ("winners", "6"), ("epochs", "3"), ("batch", "90")],
+    },
     Case { kind: "random-projection", settings: &[("units", "70"), ("winners", "6")] },
     Case {
         kind: "random-projection",

@@ -2,7 +2,8 @@
 
 use kwinners::data::ImageShape;
 use kwinners::report::pictures::{
-    FilterScale, Picture, beside, code_raster, distance_map, filter_mosaic, strips, vector_shape,
+    FilterScale, Picture, beside, code_raster, distance_map, filter_mosaic, strips, tile_lines,
+    vector_shape,
 };
 use kwinners::{Error, Rows, SdrBatch};
 
@@ -150,4 +151,19 @@ fn a_png_reads_back() {
     assert_eq!((read.width() as usize, read.height() as usize), (picture.width, picture.height));
     assert_eq!(read.into_raw(), picture.rgb);
     assert!(matches!(picture.save_png(folder.path()), Err(Error::Io { .. })));
+}
+
+#[test]
+fn lines_of_tiles_share_the_scale_of_the_first() {
+    let (first, second) = ([0.0, 0.0, 0.0, 1.0], [5.0, 1.0, -2.0, 0.0]);
+    let picture = tile_lines(&[("a", rows(&first, 4)), ("b", rows(&second, 4))], SQUARE).unwrap();
+    // Three black pixels above, two below (one clamped); one and two white ones.
+    let (black, white) = (count(&picture, [0; 3]), count(&picture, [255; 3]));
+    assert_eq!(3 * black, 5 * white, "{black} black, {white} white");
+    let one = tile_lines(&[("a", rows(&first, 4))], SQUARE).unwrap();
+    assert!(one.height < picture.height && one.width == picture.width);
+    assert!(tile_lines(&[], SQUARE).is_err());
+    let shorter = [("a", rows(&first, 4)), ("b", rows(&[], 4))];
+    assert!(tile_lines(&shorter, SQUARE).is_err());
+    assert!(tile_lines(&[("a", rows(&[f32::NAN; 4], 4))], SQUARE).is_err());
 }

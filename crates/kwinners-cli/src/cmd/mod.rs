@@ -5,15 +5,17 @@ pub(crate) mod decode;
 pub(crate) mod demo;
 pub(crate) mod encode;
 pub(crate) mod eval;
+pub(crate) mod explain;
 pub(crate) mod fit;
 pub(crate) mod inspect;
 pub(crate) mod interchange;
+pub(crate) mod memory;
 pub(crate) mod reproduce;
 
 use std::path::Path;
 
 use anyhow::Context;
-use kwinners::data::{self as data_sets, DataDirs, Spec};
+use kwinners::data::{self as data_sets, CodeFormat, DataDirs, Spec};
 use kwinners::encoder::Model;
 use kwinners::{Dataset, Error, SdrBatch, file};
 
@@ -37,6 +39,8 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         Command::Export(arguments) => interchange::export(arguments, output),
         Command::Import(arguments) => interchange::import(arguments, shared, output),
         Command::Inspect(arguments) => inspect::run(arguments, output),
+        Command::Explain(arguments) => explain::run(arguments, shared, output),
+        Command::Memory(verb) => memory::run(verb, shared, output),
         Command::Data(verb) => data::run(verb, shared, output),
         Command::Reproduce(arguments) => reproduce::run(arguments, shared, output),
     }
@@ -67,6 +71,16 @@ pub(crate) fn load_codes(path: &Path, units: Option<usize>) -> anyhow::Result<Sd
         }
         _ => Ok(codes),
     }
+}
+
+/// Writes codes in the format that the ending of `path` names; `.npy` as packed bits.
+pub(crate) fn write_codes(path: &Path, codes: &SdrBatch) -> anyhow::Result<()> {
+    match extension(path).as_str() {
+        "npz" => data_sets::write_codes(path, codes, CodeFormat::CsrNpz)?,
+        "npy" => data_sets::write_codes(path, codes, CodeFormat::PackedNpy)?,
+        _ => file::save_codes(path, codes)?,
+    }
+    Ok(())
 }
 
 /// What the name of `path` ends in, in lower case; empty if it has no ending.

@@ -7,6 +7,7 @@ mod classifier;
 mod conv_wta;
 mod model;
 mod patches;
+pub(crate) mod pursuit;
 mod random_projection;
 mod scaling;
 mod settings;
@@ -27,6 +28,7 @@ pub use conv_wta::{Channels, ConvWta, ConvWtaSettings};
 pub use model::{Inputs, Model, Schedule, SettingHelp};
 pub(crate) use model::{Kind, offers};
 pub use patches::{Patches, PatchesSettings, Pooling};
+pub use pursuit::{Pursuit, PursuitSettings};
 pub use random_projection::{Projection, RandomProjection, RandomProjectionSettings, Selection};
 pub use scaling::InputScaling;
 pub use spatial_pooler::{

@@ -4,7 +4,8 @@ use super::state::State;
 use super::{Autoencoder, AutoencoderSettings, ConvWta, ConvWtaSettings};
 use super::{Classifier, ClassifierSettings};
 use super::{Classify, Decoder, Encoder, Latents, Learner};
-use super::{Patches, PatchesSettings, RandomProjection, RandomProjectionSettings};
+use super::{Patches, PatchesSettings, Pursuit, PursuitSettings};
+use super::{RandomProjection, RandomProjectionSettings};
 use super::{SpatialPooler, SpatialPoolerSettings, Tied, TiedSettings};
 use crate::error::{Error, Result};
 use crate::rows::{ImageShape, Rows};
@@ -205,6 +206,7 @@ kinds! {
     "spatial-pooler" => SpatialPooler, SpatialPoolerSettings;
     "tied" => Tied, TiedSettings;
     "patches" => Patches, PatchesSettings;
+    "pursuit" => Pursuit, PursuitSettings;
     "autoencoder" => Autoencoder, AutoencoderSettings;
     "classifier" => Classifier, ClassifierSettings;
 }

@@ -1,4 +1,4 @@
-//! The `.kw` file: models, checkpoints and codes, each section named and checksummed.
+//! The `.kw` file: models, checkpoints, codes and memories, each section named and checksummed.
 //!
 //! # The bytes
 //!
@@ -34,7 +34,7 @@
 //! |---|---|---|
 //! | `about` | all | text, `key = value` a line: what is inside (`content`), and its numbers |
 //! | `settings` | models | text, `key = value` a line: the settings of the kind |
-//! | `weights` | `tied`, `random-projection` | `f32`, `(n, width)` row-major |
+//! | `weights` | `tied`, `random-projection`, `pursuit` | `f32`, `(n, width)` row-major |
 //! | `mean`, `factor` | models | `f32`, `(width,)` each, or empty for raw inputs |
 //! | `duty` | `tied` | `f32`, `(n,)`: the duty cycle |
 //! | `bias` | `tied` | `f32`, `(n,)`: the balance |
@@ -44,6 +44,9 @@
 //! | `inputmean` | `autoencoder` | `f32`, `(width,)`: the mean training input |
 //! | `ends` | codes | `u64`, `(len,)`: where each code ends in `indices` |
 //! | `indices` | codes | `u32`, active units, code after code |
+//! | `rows`, `columns` | memories | `u32`, `(cue_units,)` and `(target_units,)`: synapses on of each unit |
+//! | `lists` | memories | `u32`: the target units of every row of at most 2 · `w` synapses, increasing |
+//! | `bits` | memories | `u64`: `w` words a row, for the other rows; `w` = `target_units` / 64, rounded up to a multiple of 8 |
 //!
 //! A checkpoint is a model whose `about` also has the position of the fit. Saving writes a new
 //! file beside the old one, waits for the disk and renames: a crash leaves the old or the new file, and
@@ -52,10 +55,12 @@
 mod codes;
 mod container;
 mod fields;
+mod memory;
 mod model;
 mod sae;
 
 pub use codes::{load_codes, save_codes};
 pub use container::{Inspection, SectionInfo, inspect};
+pub use memory::{load_memory, save_memory};
 pub use model::{About, Checkpoint, SavedModel, load_model, save_model};
 pub use sae::{SaeLayout, load_sae, save_sae};

@@ -3,6 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::Table;
+use super::bit_rows::{self, avx2::count_bits};
 use super::maps::{self, RowPair, SparsePattern, Windows};
 use super::pools::{self, Adaptation, Lanes, LocalScratch, Neighbourhoods, Synapses, WordRows};
 use super::select::{Effort, SelectScratch, Steps, narrow};
@@ -86,6 +87,8 @@ pub(super) static TABLE: Table = Table {
             scratch: &mut LocalScratch, winners: &mut Vec<u32>
         ) -> ()
     ),
+    count_bits: entry!(count_bits(rows: &[&[u64]], counts: &mut [u16]) -> ()),
+    common_bits: entry!(common_bits(rows: &[&[u64]], out: &mut [u64]) -> ()),
 };
 
 static STEPS: Steps = Steps {
@@ -379,4 +382,9 @@ fn local_winners(
     winners: &mut Vec<u32>,
 ) {
     pools::local_winners(scores, grid, bounds, scratch, winners);
+}
+
+#[target_feature(enable = "avx2")]
+fn common_bits(rows: &[&[u64]], out: &mut [u64]) {
+    bit_rows::common_bits(rows, out);
 }

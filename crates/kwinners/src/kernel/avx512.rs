@@ -4,6 +4,7 @@ use std::arch::x86_64::*;
 
 use super::Table;
 use super::avx2::{add_tile_rows, update_tile};
+use super::bit_rows::{self, avx512::count_bits};
 use super::maps::spread::{add_sparse_rows, sparse_dots};
 use super::maps::{self, RowPair, SparsePattern, Windows};
 use super::pools::TILE_COLUMNS;
@@ -90,6 +91,8 @@ pub(super) static TABLE: Table = Table {
     ),
     select_counts: entry!(select_counts(counts: &[u16], out: &mut [u32]) -> ()),
     local_winners: super::avx2::TABLE.local_winners,
+    count_bits: entry!(count_bits(rows: &[&[u64]], counts: &mut [u16]) -> ()),
+    common_bits: entry!(common_bits(rows: &[&[u64]], out: &mut [u64]) -> ()),
 };
 
 static STEPS: Steps = Steps {
@@ -727,4 +730,9 @@ fn count_at_least(counts: &[u16], limit: u16) -> usize {
         total += _mm512_cmpge_epu16_mask(load_shorts(vector), limits).count_ones();
     }
     total as usize + rest.iter().filter(|count| **count >= limit).count()
+}
+
+#[target_feature(enable = "avx512f")]
+fn common_bits(rows: &[&[u64]], out: &mut [u64]) {
+    bit_rows::common_bits(rows, out);
 }

@@ -20,6 +20,7 @@ macro_rules! entry {
     };
 }
 
+pub(crate) mod bit_rows;
 pub(crate) mod maps;
 pub(crate) mod pools;
 pub(crate) mod product;
@@ -109,6 +110,12 @@ pub(crate) struct Table {
     /// `room = ⌊0.5 + density · size of the neighbourhood⌋`. `bounds` is `(density, least)`. No
     /// score is NaN.
     pub(crate) local_winners: pools::LocalWinners,
+    /// `counts[i]` = how many of `rows` have bit `i` on; a row has `counts.len() / 64` words, whole
+    /// [`bit_rows::LINE`]s, and there are no more rows than a count can take.
+    pub(crate) count_bits: fn(rows: &[&[u64]], counts: &mut [u16]),
+    /// The bits that all of `rows` have on; rows are as long as `out`, whole [`bit_rows::LINE`]s,
+    /// and there is at least one.
+    pub(crate) common_bits: fn(rows: &[&[u64]], out: &mut [u64]),
 }
 
 /// All tables that this CPU can run, best first; the scalar one is always the last.

@@ -1,9 +1,9 @@
 //! The reference: plain loops, the meaning of every kernel.
 
-use super::pools;
 use super::select::{Effort, SelectScratch, Steps, key, narrow};
 use super::tiles::{BLOCK, BlockedRows, CHUNK, Delta, Factors, Pair, TILE_UNITS};
 use super::{Table, maps, vectors};
+use super::{bit_rows, pools};
 
 pub(super) static TABLE: Table = Table {
     name: "scalar",
@@ -38,6 +38,8 @@ pub(super) static TABLE: Table = Table {
         pools::select_counts(counts, out, pools::count_at_least, pools::reaching);
     },
     local_winners: pools::local_winners,
+    count_bits: bit_rows::count_bits,
+    common_bits: |rows, out| bit_rows::common_bits(rows, out),
 };
 
 static STEPS: Steps = Steps { group_maxima, kth_key, places_at_least, gather_keys, keep_at_least };

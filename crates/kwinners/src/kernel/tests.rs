@@ -362,4 +362,25 @@ proptest! {
         prop_assert_eq!(&answers[0], &expected);
         prop_assert!(answers.iter().all(|answer| answer == answers.last().unwrap()));
     }
+
+    #[test]
+    fn bits_of_rows_are_counted_and_joined(
+        words in vec(any::<u64>(), 24 * 7),
+        rows in proptest::sample::select(vec![1usize, 2, 5, 14, 255, 256, 600]),
+        lines in 1usize..4,
+    ) {
+        let rows: Vec<&[u64]> = (0..rows).map(|row| &words[row % 7 * 24..][..8 * lines]).collect();
+        let on = |row: &&&[u64], bit: usize| row[bit / 64] >> (bit % 64) & 1 == 1;
+        for table in available() {
+            let (mut counts, mut common) = (vec![9; 512 * lines], vec![9; 8 * lines]);
+            (table.count_bits)(&rows, &mut counts);
+            (table.common_bits)(&rows, &mut common);
+            for (bit, count) in counts.iter().enumerate() {
+                let expected = rows.iter().filter(|row| on(row, bit)).count();
+                prop_assert_eq!(usize::from(*count), expected, "{}", table.name);
+                let joined = common[bit / 64] >> (bit % 64) & 1 == 1;
+                prop_assert_eq!(joined, expected == rows.len(), "{}", table.name);
+            }
+        }
+    }
 }

@@ -8,6 +8,7 @@ mod theory;
 
 pub use batch::SdrBatch;
 pub use bits::BitRows;
+pub(crate) use theory::ln_factorial;
 pub use theory::{code_bits, match_probability, union_match_probability};
 
 use crate::error::{Error, Result};

@@ -38,6 +38,29 @@ impl SdrRef<'_> {
         Ok(Sdr::trusted(self.units, kept))
     }
 
+    /// Keeps `kept` of the active units, switches the others off. Cost: `O(count log count)`.
+    ///
+    /// ```
+    /// use kwinners::{Rng, Sdr};
+    /// let code = Sdr::new(100, (0..10).collect())?;
+    /// let part = code.view().with_kept(5, &mut Rng::new(1))?;
+    /// assert_eq!(part.view().count(), 5);
+    /// assert_eq!(part.view().overlap(code.view())?, 5);
+    /// # Ok::<(), kwinners::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If there are fewer than `kept` active units.
+    pub fn with_kept(&self, kept: usize, rng: &mut Rng) -> Result<Sdr> {
+        if kept > self.count() {
+            let expected = format!("at most {}", self.count());
+            return Err(Error::shape("number of bits to keep", expected, kept));
+        }
+        let places = rng.distinct(kept, self.count());
+        let units = places.iter().map(|&place| self.indices[place as usize]).collect();
+        Ok(Sdr::trusted(self.units, units))
+    }
+
     /// The `rank`-th unit that is off, from 0: `rank` plus the number of active units before it.
     fn unit_off(&self, rank: u32) -> u32 {
         // indices[i] - i units are off before the i-th active one; find how many of those ≤ rank.

@@ -96,7 +96,7 @@ fn ln_factorials(n: usize) -> Vec<f64> {
 }
 
 /// `ln n!`: the product below 20, else Stirling's series, whose next term is below 1e-15 there.
-fn ln_factorial(n: usize) -> f64 {
+pub(crate) fn ln_factorial(n: usize) -> f64 {
     if n < 20 {
         return (2..=n).map(|factor| factor as f64).product::<f64>().ln();
     }

@@ -1,8 +1,10 @@
 //! `kwinners reproduce`: known tables run again, the known figures beside ours.
 
 mod attacks;
+mod classes;
 mod experiment;
 mod forum_noise;
+mod neighbours;
 mod nets;
 mod networks;
 mod sparse_weights;
@@ -58,6 +60,13 @@ const TABLES: &[Table] = &[
         run: |arguments, shared, output| tables::BOOSTING.run(arguments, shared, output),
     },
     Table {
+        name: "classes",
+        what: "decoders by class beside one for all, and classes as unions of codes",
+        data: "mnist",
+        takes: "about 10 minutes",
+        run: classes::run,
+    },
+    Table {
         name: "dense",
         what: "\"How Can We Be So Dense?\": dense and sparse networks under noise",
         data: "mnist",
@@ -70,6 +79,13 @@ const TABLES: &[Table] = &[
         data: "mnist",
         takes: "about 20 minutes",
         run: forum_noise::run,
+    },
+    Table {
+        name: "neighbours",
+        what: "nearest neighbours by codes of a few bytes, read through a decoder",
+        data: "clinc150",
+        takes: "about 10 minutes",
+        run: neighbours::run,
     },
     Table {
         name: "noise-aware",

@@ -13,7 +13,7 @@ mod tiles;
 pub use canvas::Picture;
 pub use map::distance_map;
 pub use raster::code_raster;
-pub use tiles::{FilterScale, filter_mosaic, strips, vector_shape};
+pub use tiles::{FilterScale, filter_mosaic, strips, tile_lines, vector_shape};
 
 use canvas::Place;
 

@@ -154,7 +154,39 @@ pub fn strips(
     Ok(picture)
 }
 
-/// Where the tiles of [`strips`] stand.
+/// Named lines of images below each other, one column a sample: as many in each line, `(len, width)`.
+///
+/// Values are drawn from 0 (black) to 1 (white) if all of the first line lie there, else from its
+/// smallest to its largest; the other lines on the same scale, clamped.
+///
+/// # Errors
+/// If there is no line, the lines differ in length, `image` does not hold a row, or a value is NaN or
+/// infinite.
+pub fn tile_lines(lines: &[(&str, Rows<'_>)], image: ImageShape) -> Result<Picture> {
+    let Some((_, first)) = lines.first() else {
+        return Err(Error::shape("lines of a picture", "at least 1", 0));
+    };
+    for (name, rows) in lines {
+        check_image(name, *rows, image)?;
+        rows.check_finite(name)?;
+        if rows.len() != first.len() {
+            return Err(Error::shape(*name, format!("{} rows", first.len()), rows.len()));
+        }
+    }
+    let range = value_range(*first);
+    let named: Vec<(&str, ImageShape)> = lines.iter().map(|(name, _)| (*name, image)).collect();
+    let layout = Strip::new(&named);
+    let mut picture = layout.canvas(&named, first.len());
+    for (line, (_, rows)) in lines.iter().enumerate() {
+        for (sample, values) in rows.iter().enumerate() {
+            let (at, enlarge) = layout.place(sample, line, image);
+            draw_tile(&mut picture, at, enlarge, image, |cell| pixel(values, image, range, cell));
+        }
+    }
+    Ok(picture)
+}
+
+/// Where the tiles of [`strips`] and [`tile_lines`] stand.
 struct Strip {
     /// Side of the square that each tile is centred in, in pixels.
     cell: usize,

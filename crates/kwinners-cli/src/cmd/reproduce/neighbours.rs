@@ -1,0 +1,312 @@
+//! Nearest neighbours of sentence embeddings by codes of a few bytes, read through a decoder.
+
+use std::time::Instant;
+
+use anyhow::bail;
+use kwinners::encoder::Decoder;
+use kwinners::index::{DecoderScore, LinearDecoder};
+use kwinners::metrics::{neighbours_by_overlap, reconstruction};
+use kwinners::report::Summary;
+use kwinners::sdr::code_bits;
+use kwinners::train::{Position, StopReason};
+use kwinners::{Dataset, Error, Model, Rows, SdrBatch};
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::Arguments;
+use crate::args::Shared;
+use crate::cmd;
+use crate::fitting;
+use crate::output::Output;
+
+/// Neighbours that are to be found.
+const TOP: usize = 10;
+/// Queries, evenly spread over the test set.
+const QUERIES: usize = 1000;
+
+/// How codes are made, and what reads them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Method {
+    /// An autoencoder's codes, and its own decoder.
+    Autoencoder,
+    /// The same codes with units swapped so that its decoder gives more of the input back.
+    Refined,
+    /// Codes and rows learned together, by pursuit.
+    Pursuit,
+}
+
+/// One row of the table: a method, units and winners.
+const ROWS: [(Method, usize, usize); 7] = [
+    (Method::Autoencoder, 2048, 32),
+    (Method::Refined, 2048, 32),
+    (Method::Pursuit, 1024, 28),
+    (Method::Pursuit, 2048, 32),
+    (Method::Pursuit, 4096, 32),
+    (Method::Pursuit, 4096, 48),
+    (Method::Pursuit, 4096, 60),
+];
+
+/// The figures of one run.
+struct Run {
+    unexplained: f64,
+    overlap: f64,
+    product: f64,
+    cosine: f64,
+    seconds: f64,
+}
+
+/// A row with what its runs gave.
+#[derive(Serialize)]
+struct Line {
+    method: Method,
+    units: usize,
+    winners: usize,
+    /// `⌈log2 C(n, k) / 8⌉`.
+    bytes: usize,
+    fvu: Summary,
+    overlap: Summary,
+    product: Summary,
+    cosine: Summary,
+    seconds: Summary,
+}
+
+/// The answer under `--json`.
+#[derive(Serialize)]
+struct Answer<'a> {
+    name: &'static str,
+    train: &'a str,
+    test: &'a str,
+    queries: usize,
+    seeds: &'a [u64],
+    /// Recall by the signs of the values, a bit each.
+    sign_bits: f64,
+    rows: &'a [Line],
+}
+
+/// What is searched, and what should be found.
+struct Task {
+    base: Dataset,
+    queries: Dataset,
+    truth: Vec<Vec<usize>>,
+}
+
+pub(super) fn run(
+    arguments: &Arguments,
+    shared: &Shared,
+    output: &mut Output,
+) -> anyhow::Result<()> {
+    let load =
+        |spec: &Option<String>, usual: &str| cmd::load(spec.as_deref().unwrap_or(usual), shared);
+    let base = load(&arguments.data, "clinc150:train")?;
+    let test = load(&arguments.test, "clinc150:test")?;
+    test.rows().check_width("queries", base.width())?;
+    let count = test.len().min(QUERIES);
+    let places: Vec<usize> = (0..count).map(|number| number * test.len() / count).collect();
+    let queries = test.select(&places);
+    let truth = nearest(base.rows(), queries.rows(), |value| value);
+    let sign = |value: f32| if value > 0.0 { 1.0 } else { -1.0 };
+    let sign_bits = recall(&truth, &nearest(base.rows(), queries.rows(), sign));
+    let task = Task { base, queries, truth };
+    let seeds: Vec<u64> = (0..arguments.seeds.get()).collect();
+    let mut lines = Vec::new();
+    for (method, units, winners) in ROWS {
+        let mut runs = Vec::new();
+        for &seed in &seeds {
+            runs.push(task.measure(method, (units, winners), seed, output)?);
+        }
+        let line = Line::new(method, (units, winners), &runs);
+        output.note(format_args!("{}", line.cells().join("  ")));
+        lines.push(line);
+    }
+    print(&lines, sign_bits, &task, output)?;
+    output.object(&Answer {
+        name: "neighbours",
+        train: &task.base.name,
+        test: &test.name,
+        queries: count,
+        seeds: &seeds,
+        sign_bits,
+        rows: &lines,
+    })
+}
+
+impl Task {
+    /// Makes codes of the base, and finds the queries' neighbours by them.
+    fn measure(
+        &self,
+        method: Method,
+        (units, winners): (usize, usize),
+        seed: u64,
+        output: &Output,
+    ) -> anyhow::Result<Run> {
+        let begin = Instant::now();
+        let rows = self.base.rows();
+        let model = self.fitted(method, (units, winners), seed, output)?;
+        let Some(decoder) = model.decoder() else { bail!("both kinds decode") };
+        let decoder = LinearDecoder::of(decoder, units)?;
+        let mut codes = model.encoder().encode(rows)?;
+        let mut asked = model.encoder().encode(self.queries.rows())?;
+        if method == Method::Refined {
+            codes = decoder.refine(rows, &codes)?;
+            asked = decoder.refine(self.queries.rows(), &asked)?;
+        }
+        let seconds = begin.elapsed().as_secs_f64();
+        let decoded = decoder.decode(&codes)?;
+        let unexplained = reconstruction(rows, Rows::new(&decoded, rows.width())?)?.fvu;
+        let found = neighbours_by_overlap(&codes, &asked, TOP)?;
+        let ids = |query| found.of(query).iter().map(|neighbour| neighbour.id).collect();
+        let overlap = recall(&self.truth, &(0..found.len()).map(ids).collect::<Vec<_>>());
+        let by = |score| self.by_decoder(&decoder, &codes, score);
+        Ok(Run {
+            unexplained,
+            overlap,
+            product: by(DecoderScore::Product)?,
+            cosine: by(DecoderScore::Cosine)?,
+            seconds,
+        })
+    }
+
+    fn fitted(
+        &self,
+        method: Method,
+        (units, winners): (usize, usize),
+        seed: u64,
+        output: &Output,
+    ) -> anyhow::Result<Model> {
+        let numbers = [("units", units.to_string()), ("winners", winners.to_string())];
+        let mut settings = numbers.map(|(key, value)| (key.to_owned(), value)).to_vec();
+        settings.push(("seed".to_owned(), seed.to_string()));
+        let kind = match method {
+            Method::Pursuit => "pursuit",
+            Method::Autoencoder | Method::Refined => {
+                settings.push(("selection".to_owned(), "binary".to_owned()));
+                "autoencoder"
+            }
+        };
+        let mut model = Model::new(kind, &settings, self.base.inputs())?;
+        let (every, look) = (&mut |_: &_, _: &_, _| Ok(()), &mut |_: &_, _: &_, _| Ok(()));
+        let from = Position::default();
+        let fitted = fitting::fit(output, &mut model, &self.base, from, (every, look))?;
+        if fitted.reason == StopReason::Asked {
+            bail!("stopped before the table was done");
+        }
+        Ok(model)
+    }
+
+    fn by_decoder(
+        &self,
+        decoder: &LinearDecoder,
+        codes: &SdrBatch,
+        score: DecoderScore,
+    ) -> Result<f64, Error> {
+        let lengths = decoder.lengths(codes)?;
+        let ids = |query: &[f32]| -> Result<Vec<usize>, Error> {
+            let hits = decoder.top(query, (codes, &lengths), TOP, score)?;
+            Ok(hits.into_iter().map(|(id, _)| id).collect())
+        };
+        let queries: Vec<&[f32]> = self.queries.rows().iter().collect();
+        let found: Vec<Vec<usize>> =
+            queries.into_par_iter().map(ids).collect::<Result<_, Error>>()?;
+        Ok(recall(&self.truth, &found))
+    }
+}
+
+/// For each query the ten rows of largest cosine with it, after `map` of every value.
+fn nearest(base: Rows<'_>, queries: Rows<'_>, map: impl Fn(f32) -> f32 + Sync) -> Vec<Vec<usize>> {
+    let unit = |row: &[f32]| -> Vec<f32> {
+        let mapped: Vec<f32> = row.iter().map(|&value| map(value)).collect();
+        let length = dot(&mapped, &mapped).sqrt().max(f32::MIN_POSITIVE);
+        mapped.iter().map(|value| value / length).collect()
+    };
+    let base: Vec<Vec<f32>> = base.iter().map(unit).collect();
+    let of_query = |query: &[f32]| {
+        let query = unit(query);
+        let scores: Vec<f32> = base.iter().map(|row| dot(row, &query)).collect();
+        let mut order: Vec<usize> = (0..scores.len()).collect();
+        let top = TOP.min(order.len() - 1);
+        let rank = |a: &usize, b: &usize| scores[*b].total_cmp(&scores[*a]).then(a.cmp(b));
+        order.select_nth_unstable_by(top, rank);
+        order.truncate(TOP);
+        order
+    };
+    let queries: Vec<&[f32]> = queries.iter().collect();
+    queries.into_par_iter().map(of_query).collect()
+}
+
+/// Sixteen sums side by side, added up at the end.
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut sums = [0.0f32; 16];
+    let (a, a_rest) = a.as_chunks::<16>();
+    let (b, b_rest) = b.as_chunks::<16>();
+    for (a, b) in a.iter().zip(b) {
+        for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
+            *sum += a * b;
+        }
+    }
+    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
+    sums.iter().sum::<f32>() + rest
+}
+
+/// The share of the true neighbours that was found, mean over the queries.
+fn recall(truth: &[Vec<usize>], found: &[Vec<usize>]) -> f64 {
+    let hits = truth.iter().zip(found).map(|(truth, found)| {
+        found.iter().filter(|id| truth.contains(id)).count() as f64 / truth.len() as f64
+    });
+    hits.sum::<f64>() / truth.len() as f64
+}
+
+impl Line {
+    fn new(method: Method, (units, winners): (usize, usize), runs: &[Run]) -> Self {
+        let summary = |figure: &dyn Fn(&Run) -> f64| Summary::of(runs.iter().map(figure).collect());
+        Self {
+            method,
+            units,
+            winners,
+            bytes: (code_bits(units, winners) / 8.0).ceil() as usize,
+            fvu: summary(&|run| run.unexplained),
+            overlap: summary(&|run| run.overlap),
+            product: summary(&|run| run.product),
+            cosine: summary(&|run| run.cosine),
+            seconds: summary(&|run| run.seconds),
+        }
+    }
+
+    fn cells(&self) -> Vec<String> {
+        let percent =
+            |summary: &Summary| format!("{:.2} ± {:.2}", 100.0 * summary.mean, 100.0 * summary.sd);
+        let method = match self.method {
+            Method::Autoencoder => "binary autoencoder",
+            Method::Refined => "the same, units swapped",
+            Method::Pursuit => "pursuit",
+        };
+        vec![
+            method.to_owned(),
+            format!("{}/{}", self.units, self.winners),
+            self.bytes.to_string(),
+            format!("{:.4} ± {:.4}", self.fvu.mean, self.fvu.sd),
+            percent(&self.overlap),
+            percent(&self.product),
+            percent(&self.cosine),
+            format!("{:.0}", self.seconds.mean),
+        ]
+    }
+}
+
+fn print(lines: &[Line], sign_bits: f64, task: &Task, output: &mut Output) -> anyhow::Result<()> {
+    let (base, queries) = (task.base.len(), task.queries.len());
+    output.line(format_args!(
+        "recall@{TOP} of cosine neighbours, {queries} queries in {base} stored codes"
+    ))?;
+    let headings = ["codes", "n/k", "bytes", "fvu", "overlap %", "product %", "cosine %", "s"];
+    let rows: Vec<Vec<String>> = lines.iter().map(Line::cells).collect();
+    output.table(&headings, &rows)?;
+    output.line(format_args!(
+        "\nmean ± sd over the seeds; bytes are log2 C(n, k) rounded up. Overlap compares code with code; product\n\
+         and cosine compare the query itself with what the code stands for. The signs of the {} values, {}\n\
+         bytes: {:.2} %.",
+        task.base.width(),
+        task.base.width().div_ceil(8),
+        100.0 * sign_bits
+    ))
+}

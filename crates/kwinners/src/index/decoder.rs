@@ -1,0 +1,208 @@
+//! Codes read through a decoder: a query stays a vector, and a stored code is what its units stand for.
+
+use crate::encoder::{Decoder, pursuit};
+use crate::error::{Error, Result};
+use crate::kernel::product::product_transposed;
+use crate::rows::Rows;
+use crate::sdr::{Sdr, SdrBatch, SdrRef};
+
+/// What each unit of a code adds to what it stands for: `x̂ = mean + Σ w_i` over the active units `i`.
+///
+/// The rows come from a model that decodes linearly; [`crate::encoder::Pursuit`] makes the codes that are
+/// read best. Against a query `q` a code scores
+/// `q·x̂ = q·mean + Σ q·w_i`: the products of the query with all rows are made once, and then a stored
+/// code costs `k` additions ([`LinearDecoder::products`], [`LinearDecoder::top`]). A product quantiser
+/// reads its codes the same way; here the parts may overlap, and each has a unit's name.
+#[derive(Clone, Debug)]
+pub struct LinearDecoder {
+    /// `(width,)`.
+    mean: Vec<f32>,
+    /// `(n, width)`.
+    weights: Vec<f32>,
+}
+
+/// What [`LinearDecoder::top`] ranks by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DecoderScore {
+    /// `q·x̂`.
+    Product,
+    /// `q·x̂ / |x̂|`: the order of the cosines of one query.
+    #[default]
+    Cosine,
+}
+
+/// The products of one query with the mean and the rows of a decoder.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UnitProducts {
+    mean: f32,
+    units: Vec<f32>,
+}
+
+impl UnitProducts {
+    /// `q·x̂` of a code. Cost: `O(k)`.
+    ///
+    /// # Panics
+    /// If the code has other units than the decoder.
+    pub fn score(&self, code: SdrRef<'_>) -> f32 {
+        assert_eq!(code.units(), self.units.len(), "a code of the decoder's units");
+        code.indices().iter().fold(self.mean, |sum, &unit| sum + self.units[unit as usize])
+    }
+
+    /// What one unit adds to the score of a code that has it on.
+    ///
+    /// # Panics
+    /// If there is no such unit.
+    pub fn of_unit(&self, unit: u32) -> f32 {
+        self.units[unit as usize]
+    }
+}
+
+impl LinearDecoder {
+    /// The rows of a model's decoder: what it makes of each unit alone, without what it makes of none.
+    ///
+    /// # Errors
+    /// If it does not decode the sum of units as the sum of what they stand for, or has no unit.
+    pub fn of(decoder: &dyn Decoder, units: usize) -> Result<Self> {
+        let mut codes = SdrBatch::new(units)?;
+        codes.push(&[])?;
+        (0..units as u32).try_for_each(|unit| codes.push(&[unit]))?;
+        let decoded = decoder.decode(&codes)?;
+        let width = decoded.len() / codes.len();
+        let (mean, weights) = decoded.split_at(width);
+        let mut weights = weights.to_vec();
+        for row in weights.chunks_exact_mut(width) {
+            row.iter_mut().zip(mean).for_each(|(value, mean)| *value -= mean);
+        }
+        let linear = Self { mean: mean.to_vec(), weights };
+        linear.check_against(decoder)?;
+        Ok(linear)
+    }
+
+    /// Number of units, `n`.
+    pub fn units(&self) -> usize {
+        self.weights.len() / self.width()
+    }
+
+    /// Values of an input.
+    pub fn width(&self) -> usize {
+        self.mean.len()
+    }
+
+    /// What one unit adds, `(width,)`.
+    ///
+    /// # Panics
+    /// If there is no such unit.
+    pub fn row(&self, unit: u32) -> &[f32] {
+        &self.weights[unit as usize * self.width()..][..self.width()]
+    }
+
+    /// `codes` with units swapped, one for one, while that lowers the error of what they decode to
+    /// against `inputs`, a row each. Every code keeps its number of units, and no error rises.
+    ///
+    /// # Errors
+    /// If the inputs have another width, NaN or infinity, the codes have other units or are not one an
+    /// input, or there are more than 2¹⁴ units.
+    pub fn refine(&self, inputs: Rows<'_>, codes: &SdrBatch) -> Result<SdrBatch> {
+        inputs.check_width("inputs", self.width())?;
+        inputs.check_finite("inputs")?;
+        self.check_codes(codes)?;
+        if codes.len() != inputs.len() {
+            let expected = format!("{}, one an input", inputs.len());
+            return Err(Error::shape("codes to refine", expected, codes.len()));
+        }
+        pursuit::refine(codes, inputs, (&self.mean, Rows::new(&self.weights, self.width())?))
+    }
+
+    /// What the codes' decoded inputs are long, `|x̂|`: `(len,)`. Cost: `O(k · width)` a code.
+    ///
+    /// # Errors
+    /// If the codes have other units.
+    pub fn lengths(&self, codes: &SdrBatch) -> Result<Vec<f32>> {
+        let decoded = self.decode(codes)?;
+        let length = |row: &[f32]| row.iter().map(|value| value * value).sum::<f32>().sqrt();
+        Ok(decoded.chunks_exact(self.width()).map(length).collect())
+    }
+
+    /// The products of `query` with all rows. Cost: `n · width` multiply-adds.
+    ///
+    /// # Errors
+    /// If the query has another width.
+    pub fn products(&self, query: &[f32]) -> Result<UnitProducts> {
+        let query = Rows::new(query, query.len().max(1))?;
+        query.check_width("query", self.width())?;
+        let mut mean = [0.0];
+        product_transposed(query, Rows::new(&self.mean, self.width())?, &mut mean);
+        let mut units = vec![0.0; self.units()];
+        product_transposed(query, Rows::new(&self.weights, self.width())?, &mut units);
+        Ok(UnitProducts { mean: mean[0], units })
+    }
+
+    /// The `top` codes that score highest against `query`, best first, equal ones by their number, with
+    /// their scores; `lengths` are those of [`LinearDecoder::lengths`]. Exact: every code is scored.
+    /// Cost: `k` additions a code.
+    ///
+    /// # Errors
+    /// If the query has another width, the codes have other units, or there is not one length a code.
+    pub fn top(
+        &self,
+        query: &[f32],
+        (codes, lengths): (&SdrBatch, &[f32]),
+        top: usize,
+        score: DecoderScore,
+    ) -> Result<Vec<(usize, f32)>> {
+        self.check_codes(codes)?;
+        if lengths.len() != codes.len() {
+            let expected = format!("{}, one a code", codes.len());
+            return Err(Error::shape("lengths", expected, lengths.len()));
+        }
+        let products = self.products(query)?;
+        let scored = codes.iter().zip(lengths).enumerate().map(|(number, (code, &length))| {
+            let product = products.score(code);
+            match score {
+                DecoderScore::Product => (number, product),
+                DecoderScore::Cosine => (number, product / length.max(f32::MIN_POSITIVE)),
+            }
+        });
+        Ok(best(scored.collect(), top))
+    }
+
+    fn check_codes(&self, codes: &SdrBatch) -> Result<()> {
+        if codes.units() == self.units() {
+            return Ok(());
+        }
+        Err(Error::shape("codes", format!("codes of {} units", self.units()), codes.units()))
+    }
+
+    /// Refuses decoders that are more than a sum: tried with a code of every tenth unit or so.
+    fn check_against(&self, decoder: &dyn Decoder) -> Result<()> {
+        let some: Vec<u32> = (0..self.units() as u32).step_by(self.units() / 10 + 1).collect();
+        let mut codes = SdrBatch::new(self.units())?;
+        codes.push(Sdr::new(self.units(), some)?.indices())?;
+        let (sum, whole) = (self.decode(&codes)?, decoder.decode(&codes)?);
+        let largest = sum.iter().fold(1e-6f32, |most, value| most.max(value.abs()));
+        let near = |(a, b): (&f32, &f32)| (a - b).abs() <= 1e-3 * largest;
+        if sum.iter().zip(&whole).all(near) {
+            return Ok(());
+        }
+        let reason = "this decoder is more than a sum of what single units stand for";
+        Err(Error::Unsupported(reason.to_owned()))
+    }
+}
+
+impl Decoder for LinearDecoder {
+    fn decode(&self, codes: &SdrBatch) -> Result<Vec<f32>> {
+        self.check_codes(codes)?;
+        Ok(pursuit::add_up(codes, &self.mean, &self.weights))
+    }
+}
+
+/// The best `top` of all, higher scores first, then lower numbers.
+fn best(mut scored: Vec<(usize, f32)>, top: usize) -> Vec<(usize, f32)> {
+    let order = |a: &(usize, f32), b: &(usize, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
+    if top < scored.len() {
+        scored.select_nth_unstable_by(top, order);
+        scored.truncate(top);
+    }
+    scored.sort_unstable_by(order);
+    scored
+}

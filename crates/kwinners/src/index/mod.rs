@@ -1,0 +1,5 @@
+//! Search over stored codes.
+
+mod decoder;
+
+pub use decoder::{DecoderScore, LinearDecoder, UnitProducts};
