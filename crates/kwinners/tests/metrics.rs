@@ -394,7 +394,7 @@ fn the_json_has_the_names_that_scripts_rely_on() {
              raw_linear_probe,raw_linear_svm",
         ),
         ("separation", "goodness,goodness_script,raw_goodness,raw_goodness_script"),
-        ("reconstruction", "mse,fvu"),
+        ("reconstruction", "mse,fvu,psnr"),
         ("noise", "protocol,readout,levels,accuracy,score,raw_accuracy,raw_score"),
         ("time", "fit_s,encode_per_s"),
     ];

@@ -296,7 +296,7 @@ impl<'a> Judge<'a> {
         let test = Rows::new(&test, evidence.model.units)?;
         let decoded = source.reconstruct(test)?;
         let decoded = Rows::new(&decoded, evidence.test.width())?;
-        let Reconstruction { mse, fvu } = reconstruction(evidence.test.rows(), decoded)?;
+        let Reconstruction { mse, fvu, .. } = reconstruction(evidence.test.rows(), decoded)?;
         let (mut linear_probe, mut linear_svm) = (None, None);
         if let Some(labels) = evidence.labels() {
             let train = source.latents(evidence.train.rows())?;
