@@ -9,6 +9,7 @@ mod centroid;
 mod code;
 mod confusion;
 mod coverage;
+mod information;
 mod lbfgs;
 mod linear;
 mod logistic;
@@ -30,6 +31,9 @@ pub use centroid::{CentroidDistance, Centroids, centroid_accuracy};
 pub use code::{CodeFigures, code_figures};
 pub use confusion::ConfusionMatrix;
 pub use coverage::{InputCoverage, input_coverage, places_above};
+pub use information::{
+    Estimator, Information, Related, code_information, information, mutual_information,
+};
 pub use linear::LinearSettings;
 pub use logistic::LogisticRegression;
 pub use mutual::unit_mutual_information;
