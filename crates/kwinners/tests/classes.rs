@@ -3,9 +3,11 @@
 mod common;
 
 use common::{Largest, images};
+use kwinners::data::ImageShape;
+use kwinners::encoder::Classify;
 use kwinners::metrics::{
     CentroidDistance, Centroids, ConfusionMatrix, Features, pair_curve, pixel_figures,
-    reconstruction, separability,
+    reconstruction, saliency, separability,
 };
 use kwinners::{Encoder, Rng, Rows, SdrBatch};
 
@@ -142,4 +144,55 @@ fn psnr_is_that_of_the_formula() {
     // 1 / 0.01 and 16 / 0.5; the last row has no range.
     let expected = (10.0 * 100f64.log10() + 10.0 * 32f64.log10()) / 2.0;
     assert!((figures.psnr - expected).abs() < 1e-5, "{}", figures.psnr);
+}
+
+/// Says 1 as far as the upper left of an image of 12 x 12 is bright and what is around it dark.
+struct Corner;
+
+const CORNER: ImageShape = ImageShape { width: 12, height: 12, channels: 1 };
+
+fn weight(pixel: usize) -> f32 {
+    let far = (pixel % 12).max(pixel / 12);
+    if far < 4 {
+        0.25
+    } else if far < 8 {
+        -0.25
+    } else {
+        0.0
+    }
+}
+
+impl Classify for Corner {
+    fn classes(&self) -> usize {
+        2
+    }
+
+    fn scores(&self, rows: Rows<'_>) -> kwinners::Result<Vec<f32>> {
+        let answer = |row: &[f32]| (0..144).map(|pixel| weight(pixel) * row[pixel]).sum::<f32>();
+        Ok(rows.iter().flat_map(|row| [0.0, answer(row) - 1.0]).collect())
+    }
+
+    fn input_slopes(
+        &self,
+        rows: Rows<'_>,
+        weigh: &(dyn Fn(usize, &mut [f32]) + Sync),
+    ) -> kwinners::Result<Vec<f32>> {
+        let mut scores = self.scores(rows)?;
+        scores.chunks_exact_mut(2).enumerate().for_each(|(row, scores)| weigh(row, scores));
+        let slopes = scores.chunks_exact(2);
+        let slopes = slopes.flat_map(|slopes| (0..144).map(|pixel| weight(pixel) * slopes[1]));
+        Ok(slopes.collect())
+    }
+}
+
+#[test]
+fn a_mask_covers_what_the_answer_hangs_on() {
+    let image: Vec<f32> = (0..144).map(|pixel| f32::from(weight(pixel) > 0.0)).collect();
+    let found = saliency(&Corner, &image, CORNER, 1).unwrap();
+    assert_eq!((found.mask.len(), found.masked.len(), found.losses.len()), (144, 144, 100));
+    assert!(found.mask.iter().all(|value| (0.0..=1.0).contains(value)));
+    assert!(found.before > 0.9 && found.after < 0.6, "{} {}", found.before, found.after);
+    assert!(found.mask[0] < 0.5 && found.mask[143] > 0.9, "{:?}", found.mask);
+    assert!(saliency(&Corner, &image, CORNER, 2).is_err());
+    assert!(saliency(&Corner, &image[1..], CORNER, 1).is_err());
 }
