@@ -29,6 +29,7 @@ mod svm;
 
 pub use attacks::{ATTACK_LEVELS, ATTACK_WARNING, Attack, Rays, Target};
 pub use centroid::{CentroidDistance, Centroids, centroid_accuracy};
+pub(crate) use code::duty_entropy;
 pub use code::{CodeFigures, code_figures};
 pub use confusion::ConfusionMatrix;
 pub use coverage::{InputCoverage, input_coverage, places_above};
