@@ -87,3 +87,31 @@ fn attacks_come_with_their_warning() {
     assert!(attacks["fgsm"][0].as_f64() >= attacks["fgsm"][6].as_f64(), "{attacks}");
     assert_eq!(attacks["levels"].as_array().map(Vec::len), Some(7));
 }
+
+#[test]
+fn monitors_log_and_leave_the_model_alone() {
+    let bench = Bench::new();
+    bench.json(&format!("{TIED} --out plain.kw"));
+    let full = "--monitor full --log l.jsonl --tensorboard t --plots p";
+    bench.json(&format!("{TIED} --out seen.kw {full}"));
+    let bytes = |name: &str| std::fs::read(bench.path(name)).unwrap();
+    assert_eq!(bytes("plain.kw"), bytes("seen.kw"));
+    let log = std::fs::read_to_string(bench.path("l.jsonl")).unwrap();
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let last = &lines.last().unwrap()["monitor"];
+    assert_eq!(keys(last), ["information", "layers", "units"]);
+    assert!(last["layers"]["weights"]["from_first"].as_f64() > Some(0.0));
+    assert!(last["information"]["k_means"]["t_y"].as_f64() > Some(0.5));
+    assert!(bench.is_png("p/information.png") && bench.is_png("p/weight_norm.png"));
+    let events = std::fs::read_dir(bench.path("t")).unwrap().next().unwrap().unwrap();
+    let bytes = std::fs::read(events.path()).unwrap();
+    assert!(events.file_name().to_string_lossy().starts_with("events.out.tfevents."));
+    let mut rest = bytes.as_slice();
+    let mut records = 0;
+    while let Some((length, _)) = rest.split_first_chunk::<8>() {
+        rest = &rest[8 + 4 + u64::from_le_bytes(*length) as usize + 4..];
+        records += 1;
+    }
+    assert_eq!(records, lines.len() + 1);
+    bench.refuse(&format!("{TIED} --out x.kw --monitor light"), "--log, --tensorboard or --plots");
+}
