@@ -115,3 +115,23 @@ fn monitors_log_and_leave_the_model_alone() {
     assert_eq!(records, lines.len() + 1);
     bench.refuse(&format!("{TIED} --out x.kw --monitor light"), "--log, --tensorboard or --plots");
 }
+
+#[test]
+fn experiments_answer_in_numbers() {
+    let bench = Bench::new();
+    let inverse = bench.json("experiment inverse --samples 3 --out s");
+    let surface = inverse["overlap"].as_array().unwrap();
+    assert_eq!(surface.len(), 6);
+    // The more units at one density, the more comes back.
+    assert!(surface[5][2].as_f64() > surface[0][2].as_f64(), "{inverse}");
+    assert!(bench.is_png("s/inverse.png"));
+    let translation = bench.json("experiment translation --samples 3");
+    assert!(translation["pixel_overlap"].as_f64() < Some(0.9));
+    bench.json(&format!("{TIED} --out m.kw"));
+    let algebra = bench.json("experiment algebra --model m.kw --samples 50");
+    let names: Vec<&str> =
+        algebra["lines"].as_array().unwrap().iter().filter_map(|l| l["name"].as_str()).collect();
+    assert_eq!(names[..3], ["code", "union", "union_neighbours"]);
+    assert!(algebra["lines"][0]["share"].as_f64() > Some(0.5));
+    bench.refuse("experiment algebra", "--model");
+}

@@ -5,6 +5,7 @@ pub(crate) mod decode;
 pub(crate) mod demo;
 pub(crate) mod encode;
 pub(crate) mod eval;
+pub(crate) mod experiment;
 pub(crate) mod fit;
 pub(crate) mod inspect;
 pub(crate) mod interchange;
@@ -38,6 +39,7 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         Command::Import(arguments) => interchange::import(arguments, shared, output),
         Command::Inspect(arguments) => inspect::run(arguments, output),
         Command::Data(verb) => data::run(verb, shared, output),
+        Command::Experiment(arguments) => experiment::run(arguments, shared, output),
         Command::Reproduce(arguments) => reproduce::run(arguments, shared, output),
     }
 }
