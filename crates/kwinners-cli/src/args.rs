@@ -62,6 +62,8 @@ pub(crate) enum Command {
     /// List, fetch and describe data sets
     #[command(subcommand)]
     Data(cmd::data::Verb),
+    /// Ask small questions about codes: what comes back, what moves, what unions answer for
+    Experiment(cmd::experiment::Arguments),
     /// Run a known table again and print the known figures beside ours
     Reproduce(cmd::reproduce::Arguments),
 }

@@ -248,6 +248,7 @@ pub(crate) fn judged(
         encoder: Some(model.encoder()),
         classifier: model.classifier(),
         latents: model.latents(),
+        decoder: model.decoder(),
         train,
         test,
         train_codes: &encoded.train,

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use kwinners::data::ImageShape;
 use kwinners::encoder::Model;
 use kwinners::metrics::{self, Features, sample_of_each_class};
+use kwinners::report::ClassFigures;
 use kwinners::report::pictures::{
-    FilterScale, Picture, beside, code_raster, distance_map, filter_mosaic, strips, vector_shape,
+    ChartLine, FilterScale, Grid, Picture, beside, code_raster, distance_map, filter_mosaic,
+    line_chart, number_grid, strips, vector_shape,
 };
 use kwinners::{Dataset, Error, Result, Rows, SdrBatch};
 
@@ -61,6 +63,65 @@ pub(crate) fn write_those_of(
         Ok(path)
     };
     pictures.into_iter().map(write).collect()
+}
+
+/// Writes `saliency.png` into `folder`: images, the masks that take their class out of the model's answer,
+/// and the images under them; nothing where a model has no slopes by its inputs, or rows are no images.
+pub(crate) fn write_saliency(
+    folder: &Path,
+    model: &Model,
+    test: &Dataset,
+) -> Result<Option<PathBuf>> {
+    let (Some(classifier), Some(image)) = (model.classifier(), test.image) else { return Ok(None) };
+    let places = strip_places(test);
+    let shown = test.select(&places);
+    let (mut masks, mut masked) = (Vec::new(), Vec::new());
+    for (row, class) in shown.rows().iter().zip(classifier.classify(shown.rows())?) {
+        let found = match metrics::saliency(classifier, row, image, class) {
+            Err(Error::Unsupported(_)) => return Ok(None),
+            found => found?,
+        };
+        masks.extend(found.mask);
+        masked.extend(found.masked);
+    }
+    let grey = ImageShape { channels: 1, ..image };
+    let mosaic = |values: &[f32], shape: ImageShape, scale| {
+        let width = shape.width * shape.height * shape.channels;
+        filter_mosaic(Rows::new(values, width)?, shape, scale)
+    };
+    let images = mosaic(shown.rows().values(), image, FilterScale::MinMax)?;
+    let masks = mosaic(&masks, grey, FilterScale::Common)?;
+    let masked = mosaic(&masked, image, FilterScale::MinMax)?;
+    let path = folder.join("saliency.png");
+    beside(&[images, masks, masked]).save_png(&path)?;
+    Ok(Some(path))
+}
+
+/// Writes what a report says of classes into `folder`: `classes.png`, which are taken for which, and
+/// `pairs.png`, precision over recall.
+pub(crate) fn write_classes(
+    folder: &Path,
+    classes: &ClassFigures,
+    test: &Dataset,
+) -> Result<Vec<PathBuf>> {
+    let name = |label: &u32| match test.classes.get(*label as usize) {
+        Some(name) => name.clone(),
+        None => label.to_string(),
+    };
+    let names: Vec<String> = classes.confusion.labels.iter().map(name).collect();
+    let values: Vec<f64> =
+        classes.confusion.counts.iter().flatten().map(|&count| count as f64).collect();
+    let title = "rows: true class, columns: taken for";
+    let grid = number_grid(&Grid { title, rows: &names, columns: &names, values: &values })?;
+    let pairs = classes.pairs.recall.iter().copied().zip(classes.pairs.precision.iter().copied());
+    let curve = ChartLine { name: String::new(), points: pairs.collect() };
+    let chart = line_chart(&[curve], "pairs of one class, by overlap", ("recall", "precision"))?;
+    let write = |(name, picture): (&str, Picture)| {
+        let path = folder.join(name);
+        picture.save_png(&path)?;
+        Ok(path)
+    };
+    [("classes.png", grid), ("pairs.png", chart)].into_iter().map(write).collect()
 }
 
 /// How a row of `width` values is drawn: as the image that it is, or as a square.

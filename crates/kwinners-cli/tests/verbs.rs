@@ -100,7 +100,7 @@ fn from_data_to_codes_to_figures_and_back() {
     bench.json("decode m.kw --codes c.kw --out decoded.png");
     assert!(bench.bytes("decoded.png").starts_with(b"\x89PNG"));
     let report = bench.json(&format!("eval m.kw {SETS} --out pictures"));
-    assert_eq!(keys(&report["reconstruction"]), ["fvu", "mse"]);
+    assert_eq!(keys(&report["reconstruction"]), ["fvu", "mse", "psnr"]);
     assert!(report["readout"]["knn1_overlap"].as_f64() > Some(0.9), "{report}");
     assert!(report["reconstruction"]["fvu"].as_f64() < Some(0.25), "{report}");
     assert_eq!(report["pictures"].as_array().map(Vec::len), Some(4));

@@ -1,5 +1,11 @@
 //! The fit loop: data in a seeded order through a learner, a closure watching every step.
 
+mod monitor;
+
+pub use monitor::{
+    Histogram, LayerFigures, Monitor, MonitorLevel, Observation, PlaneFigures, UnitFigures,
+};
+
 use crate::data::Dataset;
 use crate::encoder::{Model, Schedule, Step};
 use crate::error::{Error, Result};

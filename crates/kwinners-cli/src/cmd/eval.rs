@@ -30,7 +30,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "TEST_SPEC")]
     test: String,
     /// What to measure, between commas: code, readout, separation, reconstruction, raw, svm, latents,
-    /// noise [default: the first five as far as they can be; the others cost most]
+    /// noise, classes, pixels, information, attacks [default: the first five as far as they can be; the
+    /// others cost most]
     #[arg(long, value_name = "LIST")]
     metrics: Option<String>,
     /// The noise of the metric `noise`: s2, random-value, gaussian, forum-a, salt-and-pepper,
@@ -47,7 +48,8 @@ pub(crate) struct Arguments {
     /// Units of the codes, where their file does not say: an .npy of indices or of packed bits
     #[arg(long, value_name = "N", requires = "test_codes")]
     units: Option<usize>,
-    /// Folder for pictures: strips.png, filters.png, encodings.png, and confusion.png given labels
+    /// Folder for pictures: strips.png, filters.png, encodings.png, and confusion.png given labels; with
+    /// the metric `classes` also classes.png, pairs.png and, for classifiers of images, saliency.png
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
@@ -185,11 +187,20 @@ impl Task<'_> {
         let sets = (&self.train, &self.test);
         let encoded = fitting::encode_both(output, model, sets.0, sets.1)?;
         let report = fitting::judged(output, model, sets, &encoded, asked)?;
-        let pictures = match &self.arguments.out {
-            Some(folder) if draw => pictures::write_all(folder, model, &self.test, &encoded)?,
-            _ => Vec::new(),
+        let Some(folder) = self.arguments.out.as_ref().filter(|_| draw) else {
+            return Ok((report, Vec::new()));
         };
+        let mut pictures = pictures::write_all(folder, model, &self.test, &encoded)?;
+        pictures.extend(self.draw_classes(folder, &report)?);
+        if self.parts.contains(&Part::Classes) {
+            pictures.extend(pictures::write_saliency(folder, model, &self.test)?);
+        }
         Ok((report, pictures))
+    }
+
+    fn draw_classes(&self, folder: &Path, report: &Report) -> kwinners::Result<Vec<PathBuf>> {
+        let classes = report.classes.as_ref();
+        classes.map_or(Ok(Vec::new()), |found| pictures::write_classes(folder, found, &self.test))
     }
 
     fn judge_codes(&self, output: &mut Output) -> anyhow::Result<()> {
@@ -221,6 +232,7 @@ impl Task<'_> {
             encoder: None,
             classifier: None,
             latents: None,
+            decoder: None,
             train: &self.train,
             test: &self.test,
             train_codes: &train_codes,
@@ -231,7 +243,11 @@ impl Task<'_> {
         };
         let report = fitting::measure(output, &evidence, &self.parts)?;
         let pictures = match &arguments.out {
-            Some(folder) => pictures::write_those_of(folder, None, &self.test, &test_codes, None)?,
+            Some(folder) => [
+                pictures::write_those_of(folder, None, &self.test, &test_codes, None)?,
+                self.draw_classes(folder, &report)?,
+            ]
+            .concat(),
             None => Vec::new(),
         };
         answer(output, report, pictures)
@@ -261,9 +277,19 @@ impl Task<'_> {
                         "{path} has no real-valued latents: `latents` can't be measured"
                     ));
                 }
-                Part::Code | Part::Reconstruction | Part::Latents => {}
-                Part::Separation => self.test.require_labels().map(drop)?,
-                Part::Readout | Part::Raw | Part::Svm | Part::Noise(_) => {
+                Part::Pixels if model.and_then(Model::decoder).is_none() => {
+                    return refused(format!("{path} has no decoder: `pixels` can't be measured"));
+                }
+                Part::Attacks if model.and_then(Model::classifier).is_none() => {
+                    return refused(format!(
+                        "{path} tells no classes: `attacks` can't be measured"
+                    ));
+                }
+                Part::Code | Part::Reconstruction | Part::Latents | Part::Pixels => {}
+                Part::Separation | Part::Information | Part::Attacks => {
+                    self.test.require_labels().map(drop)?;
+                }
+                Part::Readout | Part::Raw | Part::Svm | Part::Noise(_) | Part::Classes => {
                     self.train.require_labels()?;
                     self.test.require_labels()?;
                 }

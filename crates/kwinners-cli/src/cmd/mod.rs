@@ -6,6 +6,7 @@ pub(crate) mod demo;
 pub(crate) mod encode;
 pub(crate) mod eval;
 pub(crate) mod explain;
+pub(crate) mod experiment;
 pub(crate) mod fit;
 pub(crate) mod inspect;
 pub(crate) mod interchange;
@@ -42,6 +43,7 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         Command::Explain(arguments) => explain::run(arguments, shared, output),
         Command::Memory(verb) => memory::run(verb, shared, output),
         Command::Data(verb) => data::run(verb, shared, output),
+        Command::Experiment(arguments) => experiment::run(arguments, shared, output),
         Command::Reproduce(arguments) => reproduce::run(arguments, shared, output),
     }
 }

@@ -8,6 +8,7 @@ use super::{Patches, PatchesSettings, Pursuit, PursuitSettings};
 use super::{RandomProjection, RandomProjectionSettings};
 use super::{SpatialPooler, SpatialPoolerSettings, Tied, TiedSettings};
 use crate::error::{Error, Result};
+use crate::net::LayerView;
 use crate::rows::{ImageShape, Rows};
 
 /// One setting of a kind: name, default, meaning.
@@ -68,6 +69,10 @@ pub(crate) trait Kind: Encoder {
     fn filter(&self, unit: usize) -> Vec<f32>;
     /// What a file has to keep besides the settings.
     fn state(&self) -> State;
+    /// The weights that learning moves, for monitors.
+    fn layers(&self) -> Vec<LayerView<'_>> {
+        Vec::new()
+    }
 }
 
 /// Inside of `impl Kind`: the kind itself is what it offers, of learner, decoder and latents.
@@ -244,6 +249,11 @@ impl Model {
     pub fn filter(&self, unit: usize) -> Vec<f32> {
         assert!(unit < self.inner().units(), "unit {unit} of {}", self.inner().units());
         self.inner().filter(unit)
+    }
+
+    /// The weights that learning moves, as a monitor sees them; none of a kind that shows none.
+    pub fn layers(&self) -> Vec<LayerView<'_>> {
+        self.inner().layers()
     }
 
     /// What a file has to keep besides the settings.

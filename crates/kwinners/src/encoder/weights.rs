@@ -54,6 +54,11 @@ impl UnitWeights {
         self.values.chunks_exact_mut(length)
     }
 
+    /// All values, the tiles' padding of zeros too.
+    pub(crate) fn values(&self) -> &[f32] {
+        &self.values
+    }
+
     /// Where input `input` of unit `unit` lies.
     fn place(&self, unit: usize, input: usize) -> usize {
         unit / TILE_UNITS * self.tile_len()

@@ -88,7 +88,7 @@ pub fn code_figures(
 }
 
 /// `mean_j h(counts_j / len) / h(winners / units)`.
-fn duty_entropy(counts: &[u32], len: usize, winners: usize) -> f64 {
+pub(crate) fn duty_entropy(counts: &[u32], len: usize, winners: usize) -> f64 {
     let most = binary_entropy(winners as f64 / counts.len() as f64);
     if most == 0.0 {
         return 1.0;

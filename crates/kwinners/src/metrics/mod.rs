@@ -7,32 +7,47 @@
 mod attacks;
 mod centroid;
 mod code;
+mod confusion;
 mod coverage;
+mod information;
 mod lbfgs;
 mod linear;
 mod logistic;
 mod mutual;
 mod neighbours;
 mod noise;
+mod pairs;
+mod pixels;
 mod probe;
 mod raw_neighbours;
 mod reconstruction;
+mod saliency;
+mod separability;
 mod separation;
 mod stability;
 mod svm;
 
 pub use attacks::{ATTACK_LEVELS, ATTACK_WARNING, Attack, Rays, Target};
-pub use centroid::centroid_accuracy;
+pub use centroid::{CentroidDistance, Centroids, centroid_accuracy};
+pub(crate) use code::duty_entropy;
 pub use code::{CodeFigures, code_figures};
+pub use confusion::ConfusionMatrix;
 pub use coverage::{InputCoverage, input_coverage, places_above};
+pub use information::{
+    Estimator, Information, Related, code_information, information, mutual_information,
+};
 pub use linear::LinearSettings;
 pub use logistic::LogisticRegression;
 pub use mutual::unit_mutual_information;
 pub use neighbours::{Neighbour, Neighbours, nearest_by_overlap, neighbours_by_overlap};
 pub use noise::{NOISE_LEVELS, Noise, NoiseCurve, NoiseProtocol, noise_curve};
+pub use pairs::{PairCurve, PairPoint, pair_curve};
+pub use pixels::{DecodedRows, PixelFigures, pixel_figures};
 pub use probe::{fit_linear_probe, fit_linear_svm};
 pub use raw_neighbours::nearest_by_distance;
 pub use reconstruction::{Reconstruction, reconstruction};
+pub use saliency::{Saliency, saliency};
+pub use separability::{Separability, separability};
 pub use separation::{DistanceMap, Goodness, distance_map, goodness, sample_of_each_class};
 pub use stability::{noise_robustness, stability};
 pub use svm::LinearSvm;

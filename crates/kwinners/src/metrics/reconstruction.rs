@@ -15,6 +15,10 @@ pub struct Reconstruction {
     /// perfect, 1 is no better than always answering the mean. NaN or infinite where all rows are
     /// the same.
     pub fvu: f64,
+    /// Peak signal-to-noise ratio, dB: mean over the rows of `10 log10(range² / mse)`, both of the row,
+    /// `range` from its least to its largest value. Rows of one value are left out: NaN where all are
+    /// such; infinite where a row is given back to the bit.
+    pub psnr: f64,
 }
 
 /// Compares `decoded` with `original`, both `(len, width)`. Sums in `f64`. Cost: `O(len · width)`.
@@ -25,6 +29,7 @@ pub struct Reconstruction {
 /// let mean_only = Rows::new(&[2.0, 4.0, 2.0, 4.0], 2)?;
 /// let figures = reconstruction(original, mean_only)?;
 /// assert_eq!((figures.mse, figures.fvu), (4.0, 1.0));
+/// assert_eq!(figures.psnr, 0.0); // the error is as large as the range of a row
 /// # Ok::<(), kwinners::Error>(())
 /// ```
 ///
@@ -42,11 +47,27 @@ pub fn reconstruction(original: Rows<'_>, decoded: Rows<'_>) -> Result<Reconstru
     }
     mean.iter_mut().for_each(|sum| *sum /= original.len() as f64);
     let (mut error, mut variance) = (0.0, 0.0);
+    let (mut decibels, mut counted) = (0.0, 0);
     for (row, decoded) in original.iter().zip(decoded.iter()) {
+        let mut of_row = 0.0;
         for ((&value, &decoded), mean) in row.iter().zip(decoded).zip(&mean) {
-            error += (f64::from(value) - f64::from(decoded)).powi(2);
+            of_row += (f64::from(value) - f64::from(decoded)).powi(2);
             variance += (f64::from(value) - mean).powi(2);
         }
+        error += of_row;
+        let range = range_of(row);
+        if range > 0.0 {
+            decibels += 10.0 * (range * range / (of_row / row.len() as f64)).log10();
+            counted += 1;
+        }
     }
-    Ok(Reconstruction { mse: error / original.values().len() as f64, fvu: error / variance })
+    let mse = error / original.values().len() as f64;
+    Ok(Reconstruction { mse, fvu: error / variance, psnr: decibels / f64::from(counted) })
+}
+
+/// From the least to the largest value.
+fn range_of(row: &[f32]) -> f64 {
+    let least = row.iter().copied().fold(f32::INFINITY, f32::min);
+    let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    f64::from(largest) - f64::from(least)
 }

@@ -10,6 +10,7 @@ mod rate;
 mod regrow;
 mod signal;
 mod spec;
+mod view;
 
 #[cfg(test)]
 mod tests;
@@ -25,3 +26,4 @@ pub use rate::Rate;
 pub(crate) use regrow::{Change, Densities, Growth};
 pub(crate) use signal::{MapShape, Signal};
 pub use spec::{KWinnersSpec, LayerSpec, NetworkSpec};
+pub use view::LayerView;

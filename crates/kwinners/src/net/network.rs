@@ -204,6 +204,7 @@ impl Network {
     /// Adds up the gradients of all layers.
     pub(crate) fn gather(&mut self, traces: &[Trace]) {
         for (number, layer) in self.layers.iter_mut().enumerate() {
+            layer.learned().into_iter().for_each(|learned| learned.gradient.fill(0.0));
             let flows: Vec<Flow<'_>> = traces.iter().map(|trace| trace.flow(number)).collect();
             layer.gather(&flows);
         }

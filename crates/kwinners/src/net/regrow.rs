@@ -122,11 +122,7 @@ impl Network {
                 self.step(how);
                 return;
             }
-            Some(change) if change.growth == Growth::Gradient => {
-                self.regrow(change);
-                let learned = self.layers.iter_mut().flat_map(Layer::learned);
-                learned.for_each(|learned| learned.gradient.fill(0.0));
-            }
+            Some(change) if change.growth == Growth::Gradient => self.regrow(change),
             Some(change) => {
                 self.step(how);
                 self.regrow(change);

@@ -3,10 +3,11 @@
 use std::fmt;
 
 use super::{DataInfo, ModelInfo, NoiseSetup, Report, ReportSummary};
+use crate::metrics::{ATTACK_LEVELS, ATTACK_WARNING};
 
 /// Lines of the table: section, label, the figure for the codes, the figure for the raw inputs. Where
 /// the figure is a list there is a line for each of its entries.
-const LINES: [(&str, &str, &str, &str); 26] = [
+const LINES: [(&str, &str, &str, &str); 57] = [
     ("code", "exactly k", "exact_k", ""),
     ("code", "dead units", "dead_units", ""),
     ("code", "duty entropy", "duty_entropy", ""),
@@ -25,12 +26,43 @@ const LINES: [(&str, &str, &str, &str); 26] = [
     ("separation", "goodness, script form", "goodness_script", "raw_goodness_script"),
     ("reconstruction", "mean squared error", "mse", ""),
     ("reconstruction", "variance unexplained", "fvu", ""),
+    ("reconstruction", "peak signal to noise, dB", "psnr", ""),
     ("latents", "linear probe", "linear_probe", ""),
     ("latents", "linear SVM", "linear_svm", ""),
     ("latents", "mean squared error", "mse", ""),
     ("latents", "variance unexplained", "fvu", ""),
     ("noise", "at level", "accuracy", "raw_accuracy"),
     ("noise", "score, rightly labelled", "score", "raw_score"),
+    ("classes", "nearest centroid, cosine", "centroid_cosine", ""),
+    ("classes", "nearest centroid, L1", "centroid_l1", ""),
+    ("classes", "nearest centroid, L2", "centroid_l2", ""),
+    ("classes", "nearest centroid, binary", "centroid_binarised", ""),
+    ("classes", "balanced accuracy", "balanced_accuracy", ""),
+    ("classes", "pairs: average precision", "pair_average_precision", ""),
+    ("classes", "pairs: that of chance", "pair_base", ""),
+    ("classes", "separability", "separability", ""),
+    ("classes", "separability, between", "separability_inter", ""),
+    ("classes", "separability, within", "separability_intra", ""),
+    ("classes", "firing rate, least", "firing_min", ""),
+    ("classes", "firing rate, most", "firing_max", ""),
+    ("classes", "firing rate, sd of units", "firing_sd", ""),
+    ("pixels", "threshold, from train", "threshold", ""),
+    ("pixels", "wrong pixels a row", "pixel_error", ""),
+    ("pixels", "rows exact, train", "exact_train", ""),
+    ("pixels", "rows exact", "exact", ""),
+    ("information", "I(X;T) bits, k-means", "k_means_x_t", ""),
+    ("information", "I(T;Y) bits, k-means", "k_means_t_y", ""),
+    ("information", "I(X;T) bits, Kraskov", "kraskov_x_t", ""),
+    ("information", "I(T;Y) bits, Kraskov", "kraskov_t_y", ""),
+    ("information", "I(X;T) bits, copula", "copula_x_t", ""),
+    ("information", "I(T;Y) bits, copula", "copula_t_y", ""),
+    ("information", "I(X;T) bits, MINE", "mine_x_t", ""),
+    ("information", "I(T;Y) bits, MINE", "mine_t_y", ""),
+    ("information", "I(X;T) bits, counted", "exact_x_t", ""),
+    ("information", "I(T;Y) bits, counted", "exact_t_y", ""),
+    ("attacks", "fgsm at", "fgsm", ""),
+    ("attacks", "pgd at", "pgd", ""),
+    ("attacks", "decision at", "decision", ""),
     ("time", "learning, s", "fit_s", ""),
     ("time", "codes made a second", "encode_per_s", ""),
 ];
@@ -102,9 +134,14 @@ fn rows(noise: Option<&NoiseSetup>, cell: Cell<'_>) -> Vec<Row> {
                 rows.push((section, label, code, raw));
             }
         };
-        match noise.filter(|_| code == "accuracy") {
+        let levels: Option<&[f64]> = match (section, code) {
+            ("noise", "accuracy") => noise.map(|noise| &noise.levels[..]),
+            ("attacks", _) => Some(&ATTACK_LEVELS),
+            _ => None,
+        };
+        match levels {
             None => line(label.to_owned(), None),
-            Some(noise) => noise.levels.iter().enumerate().for_each(|(place, level)| {
+            Some(levels) => levels.iter().enumerate().for_each(|(place, level)| {
                 line(format!("{label} {level:.2}"), Some(place));
             }),
         }
@@ -138,6 +175,7 @@ fn write_table(
             current = section;
             match noise.filter(|_| *section == "noise") {
                 Some(noise) => writeln!(f, "noise: {}, {}", noise.protocol, spoken(noise.readout))?,
+                None if *section == "attacks" => writeln!(f, "attacks. {ATTACK_WARNING}")?,
                 None => writeln!(f, "{current}")?,
             }
         }
@@ -167,6 +205,7 @@ fn show(name: &str, value: f64) -> String {
         "encode_per_s" => format!("{value:.0}"),
         "fit_s" => format!("{value:.2}"),
         "mse" => format!("{value:.5}"),
+        "psnr" | "pixel_error" => format!("{value:.2}"),
         "false_match_theory" | "false_match_measured" if value != 0.0 => format!("{value:.1e}"),
         "false_match_theory" | "false_match_measured" => "0".to_owned(),
         _ => format!("{value:.4}"),

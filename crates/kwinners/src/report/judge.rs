@@ -3,16 +3,17 @@
 use std::fmt;
 
 use super::{
-    DataInfo, LatentFigures, ModelInfo, NoiseFigures, NoiseSetup, Part, Readout, Report,
-    Separation, Timing,
+    AttackFigures, ClassFigures, DataInfo, InformationFigures, LatentFigures, ModelInfo,
+    NoiseFigures, NoiseSetup, Part, Readout, Report, Separation, Timing,
 };
 use crate::data::Dataset;
-use crate::encoder::{Classify, Encoder, Latents};
+use crate::encoder::{Classify, Decoder, Encoder, Latents};
 use crate::error::{Error, Result};
 use crate::metrics::{
     CodeFigures, Features, LogisticRegression, NOISE_LEVELS, Noise, NoiseCurve, NoiseProtocol,
-    Reconstruction, accuracy, centroid_accuracy, code_figures, fit_linear_probe, fit_linear_svm,
-    goodness, nearest_by_distance, neighbours_by_overlap, noise_curve, reconstruction,
+    PixelFigures, Reconstruction, accuracy, centroid_accuracy, code_figures, fit_linear_probe,
+    fit_linear_svm, goodness, nearest_by_distance, neighbours_by_overlap, noise_curve,
+    pixel_figures, reconstruction,
 };
 use crate::rows::Rows;
 use crate::sdr::SdrBatch;
@@ -31,6 +32,8 @@ pub struct Evidence<'a> {
     pub classifier: Option<&'a dyn Classify>,
     /// What gives the latents behind the codes, where the kind has them.
     pub latents: Option<&'a dyn Latents>,
+    /// What leads codes back to inputs, where the kind does.
+    pub decoder: Option<&'a dyn Decoder>,
     /// What the read-outs learn from.
     pub train: &'a Dataset,
     /// What everything is measured on.
@@ -119,6 +122,10 @@ pub fn judge(
         reconstruction: judge.reconstruct()?,
         latents: judge.latents()?,
         noise: judge.noise()?,
+        classes: judge.classes()?,
+        pixels: judge.pixels()?,
+        information: judge.information()?,
+        attacks: judge.attacks()?,
         time: evidence.time,
     })
 }
@@ -296,7 +303,7 @@ impl<'a> Judge<'a> {
         let test = Rows::new(&test, evidence.model.units)?;
         let decoded = source.reconstruct(test)?;
         let decoded = Rows::new(&decoded, evidence.test.width())?;
-        let Reconstruction { mse, fvu } = reconstruction(evidence.test.rows(), decoded)?;
+        let Reconstruction { mse, fvu, .. } = reconstruction(evidence.test.rows(), decoded)?;
         let (mut linear_probe, mut linear_svm) = (None, None);
         if let Some(labels) = evidence.labels() {
             let train = source.latents(evidence.train.rows())?;
@@ -308,6 +315,41 @@ impl<'a> Judge<'a> {
             linear_svm = Some(self.svm("of the latents", (train, test), labels)?);
         }
         Ok(Some(LatentFigures { linear_probe, linear_svm, mse, fvu }))
+    }
+
+    fn classes(&mut self) -> Result<Option<ClassFigures>> {
+        let Some(labels) = self.evidence.labels().filter(|_| self.wants(Part::Classes)) else {
+            return Ok(None);
+        };
+        (self.progress)("classes");
+        ClassFigures::measure(self.evidence, labels).map(Some)
+    }
+
+    fn pixels(&mut self) -> Result<Option<PixelFigures>> {
+        let evidence = self.evidence;
+        let asked = evidence.decoder.zip(evidence.decoded).filter(|_| self.wants(Part::Pixels));
+        let Some((decoder, decoded)) = asked else { return Ok(None) };
+        (self.progress)("decoded pixels");
+        let train = decoder.decode(evidence.train_codes)?;
+        let train = (evidence.train.rows(), Rows::new(&train, evidence.train.width())?);
+        pixel_figures(train, (evidence.test.rows(), decoded)).map(Some)
+    }
+
+    fn information(&mut self) -> Result<Option<InformationFigures>> {
+        let labels = self.evidence.test.labels.as_deref();
+        let Some(labels) = labels.filter(|_| self.wants(Part::Information)) else {
+            return Ok(None);
+        };
+        (self.progress)("mutual information");
+        InformationFigures::measure(self.evidence, labels).map(Some)
+    }
+
+    fn attacks(&mut self) -> Result<Option<AttackFigures>> {
+        let labels = self.evidence.test.labels.as_deref();
+        match labels.filter(|_| self.wants(Part::Attacks)) {
+            Some(labels) => AttackFigures::measure(self.evidence, labels, self.progress),
+            None => Ok(None),
+        }
     }
 
     fn noise(&mut self) -> Result<Option<NoiseFigures>> {

@@ -5,17 +5,19 @@
 
 mod card;
 mod judge;
+mod on_request;
 mod part;
 pub mod pictures;
 mod summary;
 
 pub use judge::{Evidence, judge};
+pub use on_request::{AttackFigures, ClassFigures, InformationFigures, PairLists};
 pub use part::Part;
 pub use summary::{FigureSummary, ReportSummary, Summary, summarise};
 
 use serde::Serialize;
 
-use crate::metrics::{CodeFigures, NoiseProtocol, Reconstruction};
+use crate::metrics::{CodeFigures, NoiseProtocol, PixelFigures, Reconstruction};
 
 /// What was measured. Shares are fractions from 0 to 1; what was not measured is absent.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -43,6 +45,18 @@ pub struct Report {
     /// What can be read out under noise; absent without labels or without the model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub noise: Option<NoiseFigures>,
+    /// How codes keep classes apart; on request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub classes: Option<ClassFigures>,
+    /// What the decoder gives back where pixels are only on or off; on request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pixels: Option<PixelFigures>,
+    /// What codes tell of inputs and classes, in bits; on request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub information: Option<InformationFigures>,
+    /// What can be told under attack; on request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attacks: Option<AttackFigures>,
     /// How long it took.
     #[serde(skip_serializing_if = "Timing::is_empty")]
     pub time: Timing,
@@ -237,6 +251,7 @@ impl Report {
             ("separation", "raw_goodness_script", separation.raw_goodness_script),
             ("reconstruction", "mse", reconstruction.map(|figures| figures.mse)),
             ("reconstruction", "fvu", reconstruction.map(|figures| figures.fvu)),
+            ("reconstruction", "psnr", reconstruction.map(|figures| figures.psnr)),
         ]);
         let latents = self.latents.as_ref();
         figures.extend(figures_of(&[
@@ -246,6 +261,17 @@ impl Report {
             ("latents", "fvu", latents.map(|figures| figures.fvu)),
         ]));
         figures.extend(self.noise.as_ref().map(NoiseFigures::figures).unwrap_or_default());
+        figures.extend(self.classes.as_ref().map(ClassFigures::figures).unwrap_or_default());
+        let pixels = self.pixels.as_ref();
+        figures.extend(figures_of(&[
+            ("pixels", "threshold", pixels.map(|figures| figures.threshold)),
+            ("pixels", "pixel_error", pixels.map(|figures| figures.pixel_error)),
+            ("pixels", "exact_train", pixels.map(|figures| figures.exact_train)),
+            ("pixels", "exact", pixels.map(|figures| figures.exact)),
+        ]));
+        let information = self.information.as_ref();
+        figures.extend(information.map(InformationFigures::figures).unwrap_or_default());
+        figures.extend(self.attacks.as_ref().map(AttackFigures::figures).unwrap_or_default());
         figures.extend(figures_of(&[
             ("time", "fit_s", self.time.fit_s),
             ("time", "encode_per_s", self.time.encode_per_s),

@@ -22,11 +22,20 @@ pub enum Part {
     Latents,
     /// The linear probes of codes and raw inputs under noise on the inputs; the codes are made anew.
     Noise(NoiseProtocol),
+    /// Centroids by several distances, confusion matrix, precision and recall of pairs, separability and
+    /// firing rates of the codes.
+    Classes,
+    /// What the decoder gives back where pixels are only on or off.
+    Pixels,
+    /// What codes tell of inputs and classes, in bits.
+    Information,
+    /// Accuracy of a classifier under attack.
+    Attacks,
 }
 
 impl Part {
     /// All parts, the noise that of `s2`.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 12] = [
         Self::Code,
         Self::Readout,
         Self::Separation,
@@ -35,6 +44,10 @@ impl Part {
         Self::Svm,
         Self::Latents,
         Self::Noise(NoiseProtocol::S2),
+        Self::Classes,
+        Self::Pixels,
+        Self::Information,
+        Self::Attacks,
     ];
 
     /// The parts that are measured unless others are asked for: those that tell most for their time.
@@ -52,6 +65,10 @@ impl Part {
             Self::Svm => "svm",
             Self::Latents => "latents",
             Self::Noise(_) => "noise",
+            Self::Classes => "classes",
+            Self::Pixels => "pixels",
+            Self::Information => "information",
+            Self::Attacks => "attacks",
         }
     }
 

@@ -4,6 +4,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::{DataInfo, Figure, ModelInfo, NoiseSetup, Report};
 use crate::error::{Error, Result};
+use crate::metrics::{ATTACK_LEVELS, ATTACK_WARNING};
 
 /// One figure over several runs.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
@@ -112,6 +113,21 @@ pub fn summarise(reports: &[Report]) -> Result<ReportSummary> {
     })
 }
 
+/// The sections of a [`Report`] that hold figures, in its order.
+const SECTIONS: [&str; 11] = [
+    "code",
+    "readout",
+    "separation",
+    "reconstruction",
+    "latents",
+    "noise",
+    "classes",
+    "pixels",
+    "information",
+    "attacks",
+    "time",
+];
+
 /// Section, name and place in the list.
 type Name = (&'static str, &'static str, Option<usize>);
 
@@ -124,9 +140,7 @@ impl Serialize for ReportSummary {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("model", &Model { info: &self.model, seed: &self.seeds })?;
         map.serialize_entry("data", &self.data)?;
-        for section in
-            ["code", "readout", "separation", "reconstruction", "latents", "noise", "time"]
-        {
+        for section in SECTIONS {
             let entries = Section { summary: self, section };
             if entries.figures().next().is_some() {
                 map.serialize_entry(section, &entries)?;
@@ -171,6 +185,10 @@ impl Serialize for Section<'_> {
             map.serialize_entry("protocol", &setup.protocol)?;
             map.serialize_entry("readout", setup.readout)?;
             map.serialize_entry("levels", &setup.levels)?;
+        }
+        if self.section == "attacks" {
+            map.serialize_entry("warning", ATTACK_WARNING)?;
+            map.serialize_entry("levels", &ATTACK_LEVELS)?;
         }
         for figure in self.figures() {
             match figure.place {

@@ -1,6 +1,8 @@
 //! `kwinners fit`: an encoder from data.
 
 mod checkpoint;
+mod curves;
+mod events;
 mod list;
 mod log;
 
@@ -22,7 +24,7 @@ use crate::selection::{self, Best, Looked};
 use crate::settings::SettingsArguments;
 use crate::status::BadInput;
 use checkpoint::Checkpoints;
-use log::Log;
+use log::{Log, LogArguments};
 
 /// What `kwinners fit` is asked for.
 #[derive(Args, Debug)]
@@ -40,10 +42,8 @@ pub(crate) struct Arguments {
     out: Option<PathBuf>,
     #[command(flatten)]
     settings: SettingsArguments,
-    /// Append to this file, as JSON, a line about every 1,000 samples (a step, if steps are larger)
-    /// and at the end of every epoch, with the mean loss since the line before
-    #[arg(long, value_name = "FILE.jsonl")]
-    log: Option<PathBuf>,
+    #[command(flatten)]
+    log: LogArguments,
     /// Save DIR/checkpoint.kw at the end of every epoch (at most once a second) and every 30 seconds,
     /// and leave it there [default: only when stopped by Ctrl-C, as MODEL.kw.checkpoint]
     #[arg(long, value_name = "DIR")]
@@ -82,6 +82,7 @@ pub(crate) fn run(
     if let Some(validation) = &validation {
         selection::check(&model, &data, validation)?;
     }
+    let mut log = Log::new(&arguments.log, &model, &data)?;
     let mut checkpoints = Checkpoints::new(arguments.checkpoint.as_deref(), out, &data)?;
     let mut from = Position::default();
     if arguments.resume {
@@ -91,10 +92,11 @@ pub(crate) fn run(
         let path = path.display();
         output.note(format_args!("{path} is of an earlier run; only --resume goes on from it"));
     }
-    let log = arguments.log.as_deref();
-    let mut log = log.map(|path| Log::open(path, data.len(), from)).transpose()?;
-    let every = &mut |step: &Step, _: &Model, position| match &mut log {
-        Some(log) => Ok(log.note(step, position)?),
+    if let Some(log) = &mut log {
+        log.start(from);
+    }
+    let every = &mut |step: &Step, model: &Model, position| match &mut log {
+        Some(log) => Ok(log.note(step, model, position)?),
         None => Ok(()),
     };
     let mut best = None;
@@ -119,6 +121,9 @@ pub(crate) fn run(
     let saved = SavedModel { model, about: About::of(&data), checkpoint: None };
     file::save_model(out, &saved)?;
     checkpoints.forget();
+    for path in log.map_or(Ok(Vec::new()), Log::finish)? {
+        output.note(path.display());
+    }
     tell(output, &saved, (&fitted, chosen), out)
 }
 

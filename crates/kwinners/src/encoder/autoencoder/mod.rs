@@ -31,6 +31,7 @@ use super::{
 use crate::error::{Error, Result};
 use crate::kernel::{SelectScratch, vectors::Weighted};
 use crate::kwta::{Balance, DutyCycle, KWinners};
+use crate::net::LayerView;
 use crate::rows::{ImageShape, Rows};
 use crate::sdr::SdrBatch;
 use batch::Workspace;
@@ -418,6 +419,14 @@ impl Kind for Autoencoder {
 
     fn filter(&self, unit: usize) -> Vec<f32> {
         self.filter(unit)
+    }
+
+    fn layers(&self) -> Vec<LayerView<'_>> {
+        let view = |name: &str, weights| LayerView { name: name.to_owned(), weights, slopes: &[] };
+        let encoder = view("encoder", &self.layers.encoder.values);
+        let decoder = self.layers.decoder.as_ref();
+        let decoder = decoder.map(|decoder| view("decoder", &decoder.values));
+        [Some(encoder), decoder].into_iter().flatten().collect()
     }
 
     fn state(&self) -> State {

@@ -184,6 +184,7 @@ impl Classifier {
             samples: self.progress.samples,
             loss: outcome.loss / rows.len() as f64,
             accuracy: Some(outcome.correct as f64 / rows.len() as f64),
+            learning_rate: Some(f64::from(how.rate)),
             ..Step::default()
         })
     }

@@ -27,7 +27,9 @@ use super::{Classify, Encoder, Inputs, Kind, Schedule, State};
 use crate::error::{Error, Result};
 use crate::kernel::SelectScratch;
 use crate::kwta::KWinners;
-use crate::net::{Build, Layer, LayerSpec, LayerState, MapShape, Network, NetworkSpec, Trace};
+use crate::net::{
+    Build, Layer, LayerSpec, LayerState, LayerView, MapShape, Network, NetworkSpec, Trace,
+};
 use crate::rows::{ImageShape, Rows};
 use crate::sdr::SdrBatch;
 use front::Front;
@@ -440,6 +442,10 @@ impl Kind for Classifier {
 
     fn filter(&self, unit: usize) -> Vec<f32> {
         self.linear_part(unit)
+    }
+
+    fn layers(&self) -> Vec<LayerView<'_>> {
+        self.network.views()
     }
 
     fn state(&self) -> State {

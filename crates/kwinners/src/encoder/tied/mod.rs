@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::kernel::SelectScratch;
 use crate::kernel::tiles::BlockedRows;
 use crate::kwta::{Balance, Boost, DutyCycle, KWinners};
+use crate::net::LayerView;
 use crate::rng::Rng;
 use crate::rows::Rows;
 use crate::sdr::SdrBatch;
@@ -294,6 +295,11 @@ impl Kind for Tied {
 
     fn filter(&self, unit: usize) -> Vec<f32> {
         self.filter(unit)
+    }
+
+    fn layers(&self) -> Vec<LayerView<'_>> {
+        let name = "weights".to_owned();
+        vec![LayerView { name, weights: self.weights.values(), slopes: &[] }]
     }
 
     fn state(&self) -> State {

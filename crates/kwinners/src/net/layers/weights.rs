@@ -75,7 +75,7 @@ impl Learned {
         Some(())
     }
 
-    /// Follows the gradient, which is zero afterwards.
+    /// Follows the gradient, which stays to be looked at until the next is gathered.
     pub(crate) fn step(&mut self, how: &Move) {
         if how.decay > 0.0 {
             for (slope, value) in self.gradient.iter_mut().zip(&self.parameter.values) {
@@ -84,7 +84,6 @@ impl Learned {
         }
         self.parameter.step(&how.optimiser, how.rate, how.step, &self.gradient);
         self.rezero();
-        self.gradient.fill(0.0);
     }
 
     /// Values and what the optimiser remembers, for [`Learned::restore`].

@@ -131,7 +131,7 @@ impl Layout {
 }
 
 /// A number in at most seven characters.
-fn short_number(value: f32) -> String {
+pub(super) fn short_number(value: f32) -> String {
     let size = value.abs();
     match size {
         _ if value == value.trunc() && size < 100_000.0 => format!("{value:.0}"),

@@ -4,13 +4,17 @@
 //! [`Picture::save_png`]. Small things are enlarged by whole factors, so a pixel stays a square.
 
 mod canvas;
+mod chart;
 mod colour;
 mod font;
+mod grid;
 mod map;
 mod raster;
 mod tiles;
 
 pub use canvas::Picture;
+pub use chart::{ChartLine, line_chart};
+pub use grid::{Grid, number_grid};
 pub use map::distance_map;
 pub use raster::code_raster;
 pub use tiles::{FilterScale, filter_mosaic, strips, tile_lines, vector_shape};
