@@ -5,11 +5,15 @@
 
 mod card;
 mod judge;
+mod neighbour_map;
+mod overlaps;
 mod part;
 pub mod pictures;
 mod summary;
 
 pub use judge::{Evidence, judge};
+pub use neighbour_map::neighbour_map;
+pub use overlaps::{OverlapHistogram, overlap_histogram};
 pub use part::Part;
 pub use summary::{FigureSummary, ReportSummary, Summary, summarise};
 

@@ -11,6 +11,7 @@ mod raster;
 mod tiles;
 
 pub use canvas::Picture;
+pub use colour::{Rgb, diverging, of_class, viridis};
 pub use map::distance_map;
 pub use raster::code_raster;
 pub use tiles::{FilterScale, filter_mosaic, strips, vector_shape};
