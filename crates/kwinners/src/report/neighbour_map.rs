@@ -83,7 +83,7 @@ fn conditional(distances: &[f64], own: usize, entropy: f64, row: &mut [f64]) {
         if (found - entropy).abs() < 1e-5 {
             return;
         }
-        if found > entropy { low = width } else { high = width }
+        *(if found > entropy { &mut low } else { &mut high }) = width;
         width = if high.is_finite() { f64::midpoint(low, high) } else { width * 2.0 };
     }
 }
