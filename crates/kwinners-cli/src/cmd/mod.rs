@@ -1,5 +1,6 @@
 //! One file a verb.
 
+pub(crate) mod compare;
 pub(crate) mod data;
 pub(crate) mod decode;
 pub(crate) mod demo;
@@ -9,6 +10,7 @@ pub(crate) mod fit;
 pub(crate) mod inspect;
 pub(crate) mod interchange;
 pub(crate) mod reproduce;
+pub(crate) mod serve;
 
 use std::path::Path;
 
@@ -34,6 +36,8 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         Command::Encode(arguments) => encode::run(arguments, shared, output),
         Command::Decode(arguments) => decode::run(arguments, output),
         Command::Eval(arguments) => eval::run(arguments, shared, output),
+        Command::Compare(arguments) => compare::run(arguments, output),
+        Command::Serve(arguments) => serve::run(arguments, shared, output),
         Command::Export(arguments) => interchange::export(arguments, output),
         Command::Import(arguments) => interchange::import(arguments, shared, output),
         Command::Inspect(arguments) => inspect::run(arguments, output),

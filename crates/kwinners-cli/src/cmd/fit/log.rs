@@ -13,7 +13,7 @@ const SAMPLES_A_LINE: u64 = 1000;
 
 /// An open log. Every line is written at once, so that others can follow it.
 #[derive(Debug)]
-pub(super) struct Log {
+pub(in crate::cmd) struct Log {
     path: PathBuf,
     file: File,
     /// Rows of the data.
@@ -28,7 +28,7 @@ pub(super) struct Log {
 
 impl Log {
     /// Opens a log to append to, of a fit to `len` rows that goes on from `position`.
-    pub(super) fn open(path: &Path, len: usize, position: Position) -> Result<Self> {
+    pub(in crate::cmd) fn open(path: &Path, len: usize, position: Position) -> Result<Self> {
         let done = (position.epoch * len + position.sample) as u64;
         let file = OpenOptions::new().create(true).append(true).open(path);
         let file = file.map_err(Error::io(path))?;
@@ -36,7 +36,7 @@ impl Log {
     }
 
     /// Takes note of a step after which the fit is at `position`.
-    pub(super) fn note(&mut self, step: &Step, position: Position) -> Result<()> {
+    pub(in crate::cmd) fn note(&mut self, step: &Step, position: Position) -> Result<()> {
         let done = (position.epoch * self.len + position.sample) as u64;
         self.loss += step.loss * (done - self.done) as f64;
         self.done = done;

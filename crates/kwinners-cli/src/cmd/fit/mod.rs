@@ -2,8 +2,9 @@
 
 mod checkpoint;
 mod list;
-mod log;
+pub(super) mod log;
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -15,9 +16,10 @@ use kwinners::report::ModelInfo;
 use kwinners::train::{Position, StopReason};
 use serde::Serialize;
 
+use super::serve::{self, ADDRESS};
 use crate::args::Shared;
 use crate::fitting::{self, Fitted};
-use crate::output::Output;
+use crate::output::{Output, sparkline};
 use crate::selection::{self, Best, Looked};
 use crate::settings::SettingsArguments;
 use crate::status::BadInput;
@@ -56,6 +58,9 @@ pub(crate) struct Arguments {
     /// run had never been stopped
     #[arg(long)]
     resume: bool,
+    /// Show the fit in the browser while it runs. It writes its log then, without --log as MODEL.jsonl
+    #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = ADDRESS)]
+    serve: Option<SocketAddr>,
     /// Show all kinds, or KIND, with their settings, and do nothing else
     #[arg(long)]
     list: bool,
@@ -91,8 +96,13 @@ pub(crate) fn run(
         let path = path.display();
         output.note(format_args!("{path} is of an earlier run; only --resume goes on from it"));
     }
-    let log = arguments.log.as_deref();
+    let page = arguments.serve.map(|address| serve::of_fit(address, out, shared)).transpose()?;
+    let served_log = page.is_some().then(|| out.with_extension("jsonl"));
+    let log = arguments.log.as_deref().or(served_log.as_deref());
     let mut log = log.map(|path| Log::open(path, data.len(), from)).transpose()?;
+    if let Some((server, _)) = &page {
+        output.note(format_args!("the page: {}", server.url()));
+    }
     let every = &mut |step: &Step, _: &Model, position| match &mut log {
         Some(log) => Ok(log.note(step, position)?),
         None => Ok(()),
@@ -107,12 +117,19 @@ pub(crate) fn run(
         {
             checkpoints.save_best(best.as_ref().expect("just found"))?;
         }
+        if let Some((_, showcase)) = &page {
+            let samples = position.epoch * data.len() + position.sample;
+            showcase.offer(model, &data, samples as u64)?;
+        }
         Ok(checkpoints.look(model, position)?)
     };
     let fitted = fitting::fit(output, &mut model, &data, from, (every, look))?;
     if fitted.reason == StopReason::Asked {
         checkpoints.save(&model, fitted.position).context("stopped, and no checkpoint saved")?;
         return Err(stopped(&model, fitted.position, checkpoints.path()));
+    }
+    if let Some((_, showcase)) = &page {
+        showcase.close();
     }
     let chosen = best.as_ref().map(|best| Chosen { epoch: best.epoch, accuracy: best.accuracy });
     let model = best.map_or(model, |best| best.model);
@@ -207,6 +224,10 @@ fn tell(
             let learning = format!("{epochs} epochs, {seconds:.1} s, {speed:.0} samples a second");
             facts.push(("learning", learning));
             facts.push(("loss", format!("{loss:.5}, mean of the last epoch")));
+            let line = sparkline(&fitted.trace);
+            if !line.is_empty() {
+                facts.push(("curve", line));
+            }
         }
     }
     if let Some(Chosen { epoch, accuracy }) = answer.validation {
