@@ -48,6 +48,10 @@ pub(crate) enum Command {
     Decode(cmd::decode::Arguments),
     /// Judge a model or codes beside the raw data
     Eval(cmd::eval::Arguments),
+    /// Put the reports of several runs side by side
+    Compare(cmd::compare::Arguments),
+    /// Show a folder of runs in the browser: curves as they grow, codes to play with
+    Serve(cmd::serve::Arguments),
     /// Write an autoencoder as cfg.json and sae.safetensors, for other programs
     Export(cmd::interchange::Export),
     /// Read an autoencoder of another program from cfg.json and sae.safetensors

@@ -29,6 +29,8 @@ pub(crate) struct Fitted {
     pub(crate) samples: u64,
     /// Mean loss of the last epoch's samples, as far as they were learned here.
     pub(crate) loss: Option<f64>,
+    /// Mean losses from first to last, over parts of the fit of equal length.
+    pub(crate) trace: Vec<f64>,
 }
 
 impl Fitted {
@@ -72,7 +74,8 @@ pub(crate) fn fit(
     interrupt::release();
     failure.map_or(Ok(()), Err)?;
     let (reason, position) = ended?;
-    Ok(Fitted { reason, position, seconds, samples: meter.seen(), loss: meter.loss.mean() })
+    let (samples, loss, trace) = (meter.seen(), meter.loss.mean(), meter.trace.means());
+    Ok(Fitted { reason, position, seconds, samples, loss, trace })
 }
 
 /// Counts samples and losses, and moves the bar now and then.
@@ -87,6 +90,7 @@ struct Meter {
     /// Samples done at the last look.
     looked: u64,
     loss: MeanLoss,
+    trace: Trace,
 }
 
 impl Meter {
@@ -96,13 +100,14 @@ impl Meter {
         let bar = output.progress(&format!("fit {}", model.kind()), all, Counts::Samples);
         bar.set_position(start);
         bar.reset_eta();
-        let loss = MeanLoss::default();
-        Self { bar, len: data.len(), start, done: start, looked: start, loss }
+        let (loss, trace) = (MeanLoss::default(), Trace::new());
+        Self { bar, len: data.len(), start, done: start, looked: start, loss, trace }
     }
 
     fn note(&mut self, step: &Step, position: Position) {
         let done = (position.epoch * self.len + position.sample) as u64;
         self.loss.take(step, done - self.done);
+        self.trace.take(step.loss, done - self.done);
         self.done = done;
     }
 
@@ -143,6 +148,48 @@ impl MeanLoss {
 
     fn mean(&self) -> Option<f64> {
         (self.samples > 0).then(|| self.sum / self.samples as f64)
+    }
+}
+
+/// Most parts that a [`Trace`] keeps, and least once it has been full.
+const TRACE: (usize, usize) = (64, 32);
+
+/// Losses in few numbers, however long the fit: when there are too many parts, each two become one.
+struct Trace {
+    /// Steps that make a part.
+    steps: u64,
+    /// Steps in the last part.
+    last: u64,
+    /// Sum of losses and number of samples of each part.
+    parts: Vec<(f64, u64)>,
+}
+
+impl Trace {
+    fn new() -> Self {
+        Self { steps: 1, last: 1, parts: Vec::with_capacity(TRACE.0 + 1) }
+    }
+
+    fn take(&mut self, loss: f64, samples: u64) {
+        if self.last == self.steps || self.parts.is_empty() {
+            if self.parts.len() == TRACE.0 {
+                let pair = |pair: &[(f64, u64)]| (pair[0].0 + pair[1].0, pair[0].1 + pair[1].1);
+                self.parts = self.parts.chunks_exact(2).map(pair).collect();
+                self.steps *= 2;
+            }
+            self.parts.push((0.0, 0));
+            self.last = 0;
+        }
+        self.last += 1;
+        if let Some((sum, count)) = self.parts.last_mut() {
+            *sum += loss * samples as f64;
+            *count += samples;
+        }
+    }
+
+    /// The mean of each part; the last one may be short.
+    fn means(&self) -> Vec<f64> {
+        let parts = self.parts.iter().filter(|part| part.1 > 0);
+        parts.map(|(sum, count)| sum / *count as f64).collect()
     }
 }
 
@@ -270,4 +317,21 @@ pub(crate) fn measure(
     let report = judge(evidence, parts, &mut |what| line.set_message(what.to_owned()));
     line.finish_and_clear();
     Ok(report?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{TRACE, Trace};
+
+    #[test]
+    fn a_trace_is_short_and_loses_nothing() {
+        for steps in [0_u64, 1, 5, 64, 65, 1000, 54_321] {
+            let mut trace = Trace::new();
+            (0..steps).for_each(|step| trace.take(step as f64, 3));
+            let means = trace.means();
+            assert!(means.len() <= TRACE.0 && means.len() as u64 >= steps.min(TRACE.1 as u64));
+            assert!(means.is_sorted(), "{means:?}");
+            assert_eq!(trace.parts.iter().map(|part| part.1).sum::<u64>(), 3 * steps);
+        }
+    }
 }

@@ -6,6 +6,7 @@ mod download;
 mod fitting;
 mod interrupt;
 mod output;
+mod page;
 mod pictures;
 mod selection;
 mod settings;

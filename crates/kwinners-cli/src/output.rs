@@ -126,6 +126,23 @@ impl Output {
     }
 }
 
+/// Numbers as a line of bars, the largest full and the smallest lowest; nothing for fewer than two.
+pub(crate) fn sparkline(values: &[f64]) -> String {
+    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let finite = values.iter().copied().filter(|value| value.is_finite());
+    let (low, high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
+        (low.min(value), high.max(value))
+    });
+    if values.len() < 2 || high <= low {
+        return String::new();
+    }
+    let bar = |&value: &f64| match value.is_finite() {
+        true => BARS[((value - low) / (high - low) * 7.0).round() as usize],
+        false => ' ',
+    };
+    values.iter().map(bar).collect()
+}
+
 fn print(text: &str) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
@@ -193,6 +210,14 @@ mod tests {
         let cells = ["94.50", "9.1 ± 0.4", "yes", "-"].map(|cell| row([cell, "", ""]));
         let lines = aligned(&["1-NN"], &cells);
         assert_eq!(lines[1..], ["    94.50", "9.1 ± 0.4", "      yes", "        -"]);
+    }
+
+    #[test]
+    fn sparklines_run_from_the_largest_to_the_smallest() {
+        assert_eq!(sparkline(&[8.0, 4.5, 1.0]), "█▅▁");
+        assert_eq!(sparkline(&[2.0, f64::NAN, 1.0]), "█ ▁");
+        assert_eq!(sparkline(&[1.0, 1.0]), "");
+        assert_eq!(sparkline(&[]), "");
     }
 
     #[test]

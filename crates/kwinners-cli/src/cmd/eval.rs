@@ -6,14 +6,15 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use kwinners::encoder::Model;
 use kwinners::metrics::NoiseProtocol;
-use kwinners::report::{Evidence, ModelInfo, Part, Report, Timing, summarise};
+use kwinners::report::{Evidence, ModelInfo, Part, Report, ReportSummary, Timing, summarise};
 use kwinners::train::{Position, StopReason};
 use kwinners::{Dataset, Error, SdrBatch, file};
 use serde::Serialize;
 
 use crate::args::Shared;
-use crate::fitting::{self, Asked};
+use crate::fitting::{self, Asked, Encoded};
 use crate::output::Output;
+use crate::page;
 use crate::pictures;
 use crate::status::BadInput;
 
@@ -52,6 +53,12 @@ pub(crate) struct Arguments {
     /// the metric `classes` also classes.png, pairs.png and, for classifiers of images, saliency.png
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Write everything as one page that needs no network: figures, charts, pictures, neighbours
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
+    /// Log of the fit, for the learning curve of the page [default: MODEL.jsonl, if it is there]
+    #[arg(long, value_name = "FILE.jsonl", requires = "report")]
+    log: Option<PathBuf>,
 }
 
 /// What is judged on what.
@@ -64,10 +71,19 @@ struct Task<'a> {
 
 /// A report, and the pictures that were drawn beside it.
 #[derive(Serialize)]
-struct Answer<T> {
+struct Answer<'a, T> {
     #[serde(flatten)]
     report: T,
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    pictures: Vec<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    page: Option<&'a Path>,
+}
+
+/// A model that was judged, with what the page needs of it.
+struct Judged {
+    report: Report,
+    encoded: Encoded,
     pictures: Vec<PathBuf>,
 }
 
@@ -78,6 +94,9 @@ pub(crate) fn run(
 ) -> anyhow::Result<()> {
     let parts = parts(arguments)?;
     let codes = holds_codes(&arguments.input)?;
+    if let Some(page) = &arguments.report {
+        super::check_output(page, "the page", &["html"])?;
+    }
     if let Some(folder) = &arguments.out {
         std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
     }
@@ -130,25 +149,50 @@ impl Task<'_> {
         match arguments.seeds {
             Some(seeds) => self.judge_seeds(output, &model, seeds.get()),
             None => {
-                let (report, pictures) =
-                    self.judge(output, &model, Asked::new(&self.parts, None), true)?;
-                answer(output, report, pictures)
+                let judged = self.judge(output, &model, Asked::new(&self.parts, None), true)?;
+                self.write_page(&model, &judged, None)?;
+                self.answer(output, judged.report, judged.pictures)
             }
         }
     }
 
     /// The same settings with other seeds; the pictures are those of the first.
     fn judge_seeds(&self, output: &mut Output, like: &Model, seeds: u64) -> anyhow::Result<()> {
-        let (mut reports, mut pictures): (Vec<Report>, Vec<PathBuf>) = (Vec::new(), Vec::new());
+        let mut reports: Vec<Report> = Vec::new();
+        let mut first: Option<(Model, Judged)> = None;
         for seed in 0..seeds {
             let (model, fit_s) = self.fit_again(output, like, seed)?;
             let asked = Asked { controls: reports.first(), ..Asked::new(&self.parts, fit_s) };
-            let (report, drawn) = self.judge(output, &model, asked, seed == 0)?;
-            reports.push(report);
-            pictures.extend(drawn);
+            let judged = self.judge(output, &model, asked, seed == 0)?;
+            reports.push(judged.report.clone());
+            first.get_or_insert((model, judged));
             output.note(format_args!("seed {seed} of 0 to {} judged", seeds - 1));
         }
-        answer(output, summarise(&reports)?, pictures)
+        let summary = summarise(&reports)?;
+        let Some((model, judged)) = first else { unreachable!("at least one seed") };
+        self.write_page(&model, &judged, Some(&summary))?;
+        self.answer(output, summary, judged.pictures)
+    }
+
+    /// Writes the page, if it was asked for.
+    fn write_page(
+        &self,
+        model: &Model,
+        judged: &Judged,
+        seeds: Option<&ReportSummary>,
+    ) -> anyhow::Result<()> {
+        let Some(path) = &self.arguments.report else { return Ok(()) };
+        let beside = page::log_beside(&self.arguments.input);
+        let material = page::Material {
+            report: &judged.report,
+            seeds,
+            model: Some(model),
+            sets: (&self.train, &self.test),
+            codes: (&judged.encoded.train, &judged.encoded.test),
+            decoded: judged.encoded.decoded.as_deref(),
+            log: self.arguments.log.as_deref().or(beside.as_deref()),
+        };
+        page::write(path, material)
     }
 
     /// A model of the same settings but for the seed, and the seconds that it learned.
@@ -183,19 +227,19 @@ impl Task<'_> {
         model: &Model,
         asked: Asked<'_>,
         draw: bool,
-    ) -> anyhow::Result<(Report, Vec<PathBuf>)> {
+    ) -> anyhow::Result<Judged> {
         let sets = (&self.train, &self.test);
         let encoded = fitting::encode_both(output, model, sets.0, sets.1)?;
         let report = fitting::judged(output, model, sets, &encoded, asked)?;
-        let Some(folder) = self.arguments.out.as_ref().filter(|_| draw) else {
-            return Ok((report, Vec::new()));
-        };
-        let mut pictures = pictures::write_all(folder, model, &self.test, &encoded)?;
-        pictures.extend(self.draw_classes(folder, &report)?);
-        if self.parts.contains(&Part::Classes) {
-            pictures.extend(pictures::write_saliency(folder, model, &self.test)?);
+        let mut pictures = Vec::new();
+        if let Some(folder) = self.arguments.out.as_ref().filter(|_| draw) {
+            pictures = pictures::write_all(folder, model, &self.test, &encoded)?;
+            pictures.extend(self.draw_classes(folder, &report)?);
+            if self.parts.contains(&Part::Classes) {
+                pictures.extend(pictures::write_saliency(folder, model, &self.test)?);
+            }
         }
-        Ok((report, pictures))
+        Ok(Judged { report, encoded, pictures })
     }
 
     fn draw_classes(&self, folder: &Path, report: &Report) -> kwinners::Result<Vec<PathBuf>> {
@@ -250,7 +294,39 @@ impl Task<'_> {
             .concat(),
             None => Vec::new(),
         };
-        answer(output, report, pictures)
+        if let Some(path) = &arguments.report {
+            let material = page::Material {
+                report: &report,
+                seeds: None,
+                model: None,
+                sets: (&self.train, &self.test),
+                codes: (&train_codes, &test_codes),
+                decoded: None,
+                log: arguments.log.as_deref(),
+            };
+            page::write(path, material)?;
+        }
+        self.answer(output, report, pictures)
+    }
+
+    fn answer<T: Serialize + std::fmt::Display>(
+        &self,
+        output: &mut Output,
+        report: T,
+        pictures: Vec<PathBuf>,
+    ) -> anyhow::Result<()> {
+        let page = self.arguments.report.as_deref();
+        output.line(report.to_string().trim_end())?;
+        if !pictures.is_empty() {
+            output.line("pictures")?;
+        }
+        for path in &pictures {
+            output.line(format_args!("  {}", path.display()))?;
+        }
+        if let Some(page) = page {
+            output.line(format_args!("page\n  {}", page.display()))?;
+        }
+        output.object(&Answer { report, pictures, page })
     }
 
     /// What was asked for by name must be measurable; left to itself, eval measures what it can.
@@ -304,19 +380,4 @@ impl Task<'_> {
 fn typical_winners(codes: &SdrBatch) -> usize {
     let mean = codes.indices().len() as f64 / codes.len().max(1) as f64;
     codes.winners().unwrap_or((mean.round() as usize).max(1))
-}
-
-fn answer<T: Serialize + std::fmt::Display>(
-    output: &mut Output,
-    report: T,
-    pictures: Vec<PathBuf>,
-) -> anyhow::Result<()> {
-    output.line(report.to_string().trim_end())?;
-    if !pictures.is_empty() {
-        output.line("pictures")?;
-    }
-    for path in &pictures {
-        output.line(format_args!("  {}", path.display()))?;
-    }
-    output.object(&Answer { report, pictures })
 }

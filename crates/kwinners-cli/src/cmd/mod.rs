@@ -1,17 +1,19 @@
 //! One file a verb.
 
+pub(crate) mod compare;
 pub(crate) mod data;
 pub(crate) mod decode;
 pub(crate) mod demo;
 pub(crate) mod encode;
 pub(crate) mod eval;
-pub(crate) mod explain;
 pub(crate) mod experiment;
+pub(crate) mod explain;
 pub(crate) mod fit;
 pub(crate) mod inspect;
 pub(crate) mod interchange;
 pub(crate) mod memory;
 pub(crate) mod reproduce;
+pub(crate) mod serve;
 
 use std::path::Path;
 
@@ -37,6 +39,8 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         Command::Encode(arguments) => encode::run(arguments, shared, output),
         Command::Decode(arguments) => decode::run(arguments, output),
         Command::Eval(arguments) => eval::run(arguments, shared, output),
+        Command::Compare(arguments) => compare::run(arguments, output),
+        Command::Serve(arguments) => serve::run(arguments, shared, output),
         Command::Export(arguments) => interchange::export(arguments, output),
         Command::Import(arguments) => interchange::import(arguments, shared, output),
         Command::Inspect(arguments) => inspect::run(arguments, output),

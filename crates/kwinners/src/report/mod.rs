@@ -5,13 +5,17 @@
 
 mod card;
 mod judge;
+mod neighbour_map;
 mod on_request;
+mod overlaps;
 mod part;
 pub mod pictures;
 mod summary;
 
 pub use judge::{Evidence, judge};
+pub use neighbour_map::neighbour_map;
 pub use on_request::{AttackFigures, ClassFigures, InformationFigures, PairLists};
+pub use overlaps::{OverlapHistogram, overlap_histogram};
 pub use part::Part;
 pub use summary::{FigureSummary, ReportSummary, Summary, summarise};
 

@@ -15,8 +15,10 @@ use kwinners::train::{Position, StopReason};
 use kwinners::{Dataset, Error, Model};
 use serde::Serialize;
 
-use crate::fitting::{self, Asked};
+use super::fit::log::{Log, LogArguments};
+use crate::fitting::{self, Asked, Fitted};
 use crate::output::Output;
+use crate::page;
 use crate::pictures;
 use search::Search;
 
@@ -67,8 +69,8 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     let (train, test) = (load("digits:train")?, load("digits:test")?);
     std::fs::create_dir_all(&arguments.out).map_err(Error::io(&arguments.out))?;
     let mut model = tied_model(arguments.seed, &train)?;
-    let (from, watch) = (Position::default(), &mut |_: &_, _: &_, _| Ok(()));
-    let fitted = fitting::fit(output, &mut model, &train, from, (watch, &mut |_, _, _| Ok(())))?;
+    let log_file = arguments.out.join("model.jsonl");
+    let fitted = logged_fit(&log_file, &mut model, &train, output)?;
     if fitted.reason == StopReason::Asked {
         bail!("stopped while learning; nothing was saved");
     }
@@ -77,6 +79,17 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     let report = fitting::judged(output, &model, (&train, &test), &encoded, asked)?;
     let baseline = judged_projection(arguments.seed, &train, &test, output)?;
     let pictures = pictures::write_all(&arguments.out, &model, &test, &encoded)?;
+    let page_file = arguments.out.join("report.html");
+    let material = page::Material {
+        report: &report,
+        seeds: None,
+        model: Some(&model),
+        sets: (&train, &test),
+        codes: (&encoded.train, &encoded.test),
+        decoded: encoded.decoded.as_deref(),
+        log: Some(&log_file),
+    };
+    page::write(&page_file, material)?;
     let model_file = arguments.out.join("model.kw");
     save_model(&model_file, &SavedModel { model, about: About::of(&train), checkpoint: None })?;
     let found = search::search(&encoded, &train, &test)?;
@@ -90,11 +103,29 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     let report_file = arguments.out.join("report.json");
     save_report(&report_file, &answer)?;
     table::print(&report, &baseline, output)?;
-    let files = [&pictures[..], &[model_file.clone(), report_file]].concat();
+    let files =
+        [&[page_file], &pictures[..], &[model_file.clone(), log_file, report_file]].concat();
     print_files(&files, output)?;
     search::print(&found, &train, &test, output)?;
     print_next(&model_file, output)?;
     output.object(&answer)
+}
+
+/// Fits with a log beside, which is not that of an earlier demo.
+fn logged_fit(
+    log_file: &Path,
+    model: &mut Model,
+    train: &Dataset,
+    output: &Output,
+) -> anyhow::Result<Fitted> {
+    let from = Position::default();
+    std::fs::write(log_file, []).map_err(Error::io(log_file))?;
+    let mut log = Log::new(&LogArguments::file(log_file), model, train)?;
+    let every = &mut |step: &_, model: &_, position| match &mut log {
+        Some(log) => Ok(log.note(step, model, position)?),
+        None => Ok(()),
+    };
+    fitting::fit(output, model, train, from, (every, &mut |_, _, _| Ok(())))
 }
 
 fn tied_model(seed: u64, train: &Dataset) -> kwinners::Result<Model> {
@@ -124,11 +155,13 @@ fn save_report(path: &Path, answer: &Answer<'_>) -> anyhow::Result<()> {
 fn print_files(files: &[PathBuf], output: &mut Output) -> anyhow::Result<()> {
     output.line("\nwritten")?;
     let about = |path: &PathBuf| match path.file_name().and_then(|name| name.to_str()) {
+        Some("report.html") => "everything on one page, for a browser",
         Some("strips.png") => "a digit of each class, its code, the picture decoded from the code",
         Some("filters.png") => "what each unit has learned: red on, blue off",
         Some("encodings.png") => "all test codes, sorted by class",
         Some("confusion.png") => "distances between test digits, raw and as codes",
         Some("model.kw") => "the model",
+        Some("model.jsonl") => "the log of learning",
         Some("report.json") => "this report, for programs",
         _ => "",
     };
@@ -146,5 +179,7 @@ fn print_next(model_file: &Path, output: &mut Output) -> anyhow::Result<()> {
     let judge =
         format!("kwinners eval {} --data digits:train --test digits:test", model_file.display());
     output.line(format!("  {judge}"))?;
+    let folder = model_file.parent().unwrap_or(Path::new("."));
+    output.line(format!("  kwinners serve {}", folder.display()))?;
     output.line("  kwinners data get mnist && kwinners reproduce tied")
 }

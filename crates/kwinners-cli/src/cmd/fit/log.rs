@@ -19,8 +19,8 @@ use crate::status::BadInput;
 const SAMPLES_A_LINE: u64 = 1000;
 
 /// What is to be left behind.
-#[derive(Args, Debug)]
-pub(super) struct LogArguments {
+#[derive(Args, Clone, Debug, Default)]
+pub(in crate::cmd) struct LogArguments {
     /// Append to this file, as JSON, a line about every 1,000 samples (a step, if steps are larger)
     /// and at the end of every epoch, with the mean loss since the line before
     #[arg(long, value_name = "FILE.jsonl")]
@@ -39,9 +39,22 @@ pub(super) struct LogArguments {
     monitor: Level,
 }
 
+impl LogArguments {
+    /// A log in the file at `path`, and nothing else.
+    pub(in crate::cmd) fn file(path: &Path) -> Self {
+        Self { log: Some(path.to_owned()), ..Self::default() }
+    }
+
+    /// The same, with a log in the file at `path` if none was asked for.
+    pub(super) fn or_file(&self, path: PathBuf) -> Self {
+        Self { log: self.log.clone().or(Some(path)), ..self.clone() }
+    }
+}
+
 /// Levels of `--monitor`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum Level {
+    #[default]
     Off,
     Light,
     Full,
@@ -49,7 +62,7 @@ enum Level {
 
 /// The lines of a fit, and where they go.
 #[derive(Debug)]
-pub(super) struct Log {
+pub(in crate::cmd) struct Log {
     lines: Lines,
     monitor: Option<Monitor>,
     file: Option<(PathBuf, File)>,
@@ -69,7 +82,7 @@ struct Line<'a> {
 impl Log {
     /// The log that is asked for, of a fit of `model`, which has not learned yet, to `data`; `None` where
     /// nothing is to be left behind.
-    pub(super) fn new(
+    pub(in crate::cmd) fn new(
         arguments: &LogArguments,
         model: &Model,
         data: &Dataset,
@@ -101,13 +114,18 @@ impl Log {
     }
 
     /// Takes note that the fit goes on from `position`.
-    pub(super) fn start(&mut self, position: Position) {
+    pub(in crate::cmd) fn start(&mut self, position: Position) {
         self.lines.start(position);
     }
 
     /// Takes note of a step after which the fit is at `position`. A line is written at once, so that others
     /// can follow it.
-    pub(super) fn note(&mut self, step: &Step, model: &Model, position: Position) -> Result<()> {
+    pub(in crate::cmd) fn note(
+        &mut self,
+        step: &Step,
+        model: &Model,
+        position: Position,
+    ) -> Result<()> {
         let mut is_due = false;
         if let Some(monitor) = &mut self.monitor {
             monitor.note(model);

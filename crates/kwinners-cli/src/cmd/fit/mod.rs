@@ -4,8 +4,9 @@ mod checkpoint;
 mod curves;
 mod events;
 mod list;
-mod log;
+pub(super) mod log;
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -17,9 +18,10 @@ use kwinners::report::ModelInfo;
 use kwinners::train::{Position, StopReason};
 use serde::Serialize;
 
+use super::serve::{self, ADDRESS};
 use crate::args::Shared;
 use crate::fitting::{self, Fitted};
-use crate::output::Output;
+use crate::output::{Output, sparkline};
 use crate::selection::{self, Best, Looked};
 use crate::settings::SettingsArguments;
 use crate::status::BadInput;
@@ -56,6 +58,9 @@ pub(crate) struct Arguments {
     /// run had never been stopped
     #[arg(long)]
     resume: bool,
+    /// Show the fit in the browser while it runs. It writes its log then, without --log as MODEL.jsonl
+    #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = ADDRESS)]
+    serve: Option<SocketAddr>,
     /// Show all kinds, or KIND, with their settings, and do nothing else
     #[arg(long)]
     list: bool,
@@ -82,7 +87,11 @@ pub(crate) fn run(
     if let Some(validation) = &validation {
         selection::check(&model, &data, validation)?;
     }
-    let mut log = Log::new(&arguments.log, &model, &data)?;
+    let mut log = match arguments.serve {
+        // The page reads the log.
+        Some(_) => Log::new(&arguments.log.or_file(out.with_extension("jsonl")), &model, &data)?,
+        None => Log::new(&arguments.log, &model, &data)?,
+    };
     let mut checkpoints = Checkpoints::new(arguments.checkpoint.as_deref(), out, &data)?;
     let mut from = Position::default();
     if arguments.resume {
@@ -91,6 +100,10 @@ pub(crate) fn run(
     } else if let Some(path) = checkpoints.left_over() {
         let path = path.display();
         output.note(format_args!("{path} is of an earlier run; only --resume goes on from it"));
+    }
+    let page = arguments.serve.map(|address| serve::of_fit(address, out, shared)).transpose()?;
+    if let Some((server, _)) = &page {
+        output.note(format_args!("the page: {}", server.url()));
     }
     if let Some(log) = &mut log {
         log.start(from);
@@ -109,12 +122,19 @@ pub(crate) fn run(
         {
             checkpoints.save_best(best.as_ref().expect("just found"))?;
         }
+        if let Some((_, showcase)) = &page {
+            let samples = position.epoch * data.len() + position.sample;
+            showcase.offer(model, &data, samples as u64)?;
+        }
         Ok(checkpoints.look(model, position)?)
     };
     let fitted = fitting::fit(output, &mut model, &data, from, (every, look))?;
     if fitted.reason == StopReason::Asked {
         checkpoints.save(&model, fitted.position).context("stopped, and no checkpoint saved")?;
         return Err(stopped(&model, fitted.position, checkpoints.path()));
+    }
+    if let Some((_, showcase)) = &page {
+        showcase.close();
     }
     let chosen = best.as_ref().map(|best| Chosen { epoch: best.epoch, accuracy: best.accuracy });
     let model = best.map_or(model, |best| best.model);
@@ -212,6 +232,10 @@ fn tell(
             let learning = format!("{epochs} epochs, {seconds:.1} s, {speed:.0} samples a second");
             facts.push(("learning", learning));
             facts.push(("loss", format!("{loss:.5}, mean of the last epoch")));
+            let line = sparkline(&fitted.trace);
+            if !line.is_empty() {
+                facts.push(("curve", line));
+            }
         }
     }
     if let Some(Chosen { epoch, accuracy }) = answer.validation {

@@ -1,7 +1,7 @@
 //! Colours: maps from numbers to colours and a palette for classes.
 
 /// Red, green, blue.
-pub(super) type Rgb = [u8; 3];
+pub type Rgb = [u8; 3];
 
 pub(super) const BACKGROUND: Rgb = [250, 250, 247];
 pub(super) const PAPER: Rgb = [255, 255, 255];
@@ -43,13 +43,14 @@ const CLASSES: [Rgb; 10] = [
     [20, 145, 165],
 ];
 
-/// `share` in `0..=1`, from dark blue to yellow.
-pub(super) fn viridis(share: f32) -> Rgb {
+/// `share` in `0..=1`, clamped, from dark blue to yellow: perceptually even, readable in grey and by colour-blind
+/// people.
+pub fn viridis(share: f32) -> Rgb {
     interpolate(&VIRIDIS, share)
 }
 
-/// `share` in `-1..=1`, 0 is white.
-pub(super) fn diverging(share: f32) -> Rgb {
+/// `share` in `-1..=1`, clamped: blue below zero, white at zero, red above.
+pub fn diverging(share: f32) -> Rgb {
     interpolate(&BLUE_WHITE_RED, (share + 1.0) / 2.0)
 }
 
@@ -58,7 +59,8 @@ pub(super) fn grey(share: f32) -> Rgb {
     [to_byte(share); 3]
 }
 
-pub(super) fn of_class(class: usize) -> Rgb {
+/// The colour of a class; after the tenth they start again.
+pub fn of_class(class: usize) -> Rgb {
     CLASSES[class % CLASSES.len()]
 }
 

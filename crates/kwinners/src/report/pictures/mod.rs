@@ -14,6 +14,7 @@ mod tiles;
 
 pub use canvas::Picture;
 pub use chart::{ChartLine, line_chart};
+pub use colour::{Rgb, diverging, of_class, viridis};
 pub use grid::{Grid, number_grid};
 pub use map::distance_map;
 pub use raster::code_raster;
