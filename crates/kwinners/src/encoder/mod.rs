@@ -6,6 +6,7 @@ mod autoencoder;
 mod classifier;
 mod conv_wta;
 mod model;
+mod networks;
 mod patches;
 mod random_projection;
 mod scaling;
@@ -20,12 +21,13 @@ pub use autoencoder::{
     InputStatistics, LatentSelection, LossKind, OptimiserKind, RateKind,
 };
 pub use classifier::{
-    Classifier, ClassifierFront, ClassifierLoss, ClassifierOptimiser, ClassifierPreset,
-    ClassifierSchedule, ClassifierSettings, InputNoise, LayerDensity, PruneSchedule, Regrow,
+    Classifier, ClassifierFront, ClassifierLoss, ClassifierPreset, ClassifierSettings,
+    LayerDensity, PruneSchedule, Regrow,
 };
 pub use conv_wta::{Channels, ConvWta, ConvWtaSettings};
 pub use model::{Inputs, Model, Schedule, SettingHelp};
 pub(crate) use model::{Kind, offers};
+pub use networks::{InputNoise, NetworkOptimiser, NetworkSchedule};
 pub use patches::{Patches, PatchesSettings, Pooling};
 pub use random_projection::{Projection, RandomProjection, RandomProjectionSettings, Selection};
 pub use scaling::InputScaling;
