@@ -5,6 +5,7 @@
 mod autoencoder;
 mod classifier;
 mod conv_wta;
+mod embedder;
 mod model;
 mod networks;
 mod patches;
@@ -25,6 +26,10 @@ pub use classifier::{
     LayerDensity, PruneSchedule, Regrow,
 };
 pub use conv_wta::{Channels, ConvWta, ConvWtaSettings};
+pub use embedder::{
+    Embedder, EmbedderLoss, EmbedderMetric, EmbedderMiner, EmbedderPairs, EmbedderPreset,
+    EmbedderSettings, EmbedderStep,
+};
 pub use model::{Inputs, Model, Schedule, SettingHelp};
 pub(crate) use model::{Kind, offers};
 pub use networks::{InputNoise, NetworkOptimiser, NetworkSchedule};
@@ -180,6 +185,10 @@ pub struct Step {
     /// Share of the step's samples whose class was told right, where classes are learned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accuracy: Option<f64>,
+    /// Triplets, pairs or anchors that the loss is a mean over, where outputs are compared; a batch without any
+    /// teaches nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub terms: Option<u64>,
     /// Units that have not won lately, where the learner keeps count.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dead_units: Option<usize>,
