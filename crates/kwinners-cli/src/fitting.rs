@@ -57,6 +57,7 @@ pub(crate) fn fit(
     let (begin, mut failure) = (Instant::now(), None);
     let ended = train::fit(model, data, from, &mut |step, model, position| {
         meter.note(step, position);
+        meter.warn_once(output, step);
         let mut result = every(step, model, position);
         if meter.is_due(position) {
             result = result.and_then(|()| look(step, model, position));
@@ -87,6 +88,7 @@ struct Meter {
     /// Samples done at the last look.
     looked: u64,
     loss: MeanLoss,
+    warned: bool,
 }
 
 impl Meter {
@@ -97,13 +99,26 @@ impl Meter {
         bar.set_position(start);
         bar.reset_eta();
         let loss = MeanLoss::default();
-        Self { bar, len: data.len(), start, done: start, looked: start, loss }
+        let len = data.len();
+        Self { bar, len, start, done: start, looked: start, loss, warned: false }
     }
 
     fn note(&mut self, step: &Step, position: Position) {
         let done = (position.epoch * self.len + position.sample) as u64;
         self.loss.take(step, done - self.done);
         self.done = done;
+    }
+
+    /// Says, the first time, that a step had nothing to learn from.
+    fn warn_once(&mut self, output: &Output, step: &Step) {
+        if step.terms == Some(0) && !self.warned {
+            self.warned = true;
+            output.note(format_args!(
+                "step {} found no pairs or triplets to learn from; such steps have a loss of 0 and change little. \
+                 Larger batches, or more labels in each, help",
+                step.step
+            ));
+        }
     }
 
     /// Whether it is time for a look; the bar then shows how far the fit is.

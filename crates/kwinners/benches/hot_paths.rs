@@ -11,6 +11,8 @@
 mod autoencoder;
 #[path = "hot_paths/classifier.rs"]
 mod classifier;
+#[path = "hot_paths/embedder.rs"]
+mod embedder;
 #[path = "hot_paths/spatial_pooler.rs"]
 mod spatial_pooler;
 
@@ -92,6 +94,9 @@ fn main() {
             }
             if wants("classifier") {
                 classifier::run(&images, threads);
+            }
+            if wants("embedder") {
+                embedder::run(&images, threads);
             }
             if wants("overlap") {
                 overlap(threads);

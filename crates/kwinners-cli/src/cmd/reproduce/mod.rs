@@ -1,6 +1,7 @@
 //! `kwinners reproduce`: known tables run again, the known figures beside ours.
 
 mod attacks;
+mod embedder;
 mod experiment;
 mod forum_noise;
 mod nets;
@@ -63,6 +64,13 @@ const TABLES: &[Table] = &[
         data: "mnist",
         takes: "about 2 hours",
         run: |arguments, shared, output| networks::DENSE.run(arguments, shared, output),
+    },
+    Table {
+        name: "embedder",
+        what: "codes learned for their neighbours: EmbedderSDR's network and ours, sentence embeddings",
+        data: "mnist, fashion-mnist, clinc150, banking77",
+        takes: "about an hour",
+        run: embedder::run,
     },
     Table {
         name: "forum-noise",
