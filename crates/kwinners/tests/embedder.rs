@@ -7,7 +7,9 @@ use kwinners::data::ImageShape;
 use kwinners::encoder::{
     Embedder, EmbedderPreset, EmbedderSettings, Encoder, Inputs, Learner, Model,
 };
-use kwinners::metrics::{centroid_accuracy, code_figures, neighbours_by_overlap};
+use kwinners::metrics::{
+    BIT_THRESHOLDS, binary_reconstruction, centroid_accuracy, code_figures, neighbours_by_overlap,
+};
 use kwinners::train::{Control, Position, fit};
 use kwinners::{Dataset, Error, Rows};
 
@@ -154,6 +156,9 @@ fn autoencoders_decode() {
     let data = labelled(600, 60, 11);
     let pairs = [
         ("preset", "autoencoder"),
+        ("layers", ""),
+        ("decoder", ""),
+        ("learning_rate", "0.01"),
         ("units", "150"),
         ("winners", "12"),
         ("epochs", "30"),
@@ -167,6 +172,14 @@ fn autoencoders_decode() {
     let values = data.rows().values();
     let mean = values.iter().sum::<f32>() / values.len() as f32;
     let variance = values.iter().map(|value| f64::from((value - mean).powi(2))).sum::<f64>();
+    let (rows, decoded) = (data.rows(), Rows::new(&decoded, 60).unwrap());
+    let of = |thresholds: &[f32]| {
+        let mean = rows.values().iter().sum::<f32>() / rows.values().len() as f32;
+        binary_reconstruction((rows, decoded), mean, thresholds).unwrap()
+    };
+    let best = of(&BIT_THRESHOLDS);
+    assert!(BIT_THRESHOLDS.iter().all(|threshold| of(&[*threshold]).bit_error >= best.bit_error));
+    assert!(best.bit_error < 0.15, "{best:?}");
     assert!(figures.mse < 0.5 * variance / values.len() as f64, "{}", figures.mse);
     assert!(fitted("embedder", &SMALL, &data).decoder().is_none());
 }

@@ -5,6 +5,7 @@
 //! figures, whatever the number of threads.
 
 mod attacks;
+mod binary_reconstruction;
 mod centroid;
 mod code;
 mod coverage;
@@ -22,6 +23,7 @@ mod stability;
 mod svm;
 
 pub use attacks::{ATTACK_LEVELS, ATTACK_WARNING, Attack, Rays, Target};
+pub use binary_reconstruction::{BIT_THRESHOLDS, BinaryReconstruction, binary_reconstruction};
 pub use centroid::centroid_accuracy;
 pub use code::{CodeFigures, code_figures};
 pub use coverage::{InputCoverage, input_coverage, places_above};

@@ -114,19 +114,19 @@ impl Network {
     }
 
     /// [`Network::gradients`] of a loss of all outputs of the batch together, `(samples, size)`: `loss` makes their
-    /// slopes of them.
+    /// slopes of them. `all` is room for them.
     pub(crate) fn gradients_of<T>(
         &mut self,
         traces: &mut [Trace],
         key: u32,
-        loss: impl FnOnce(&mut [f32]) -> T,
+        (all, loss): (&mut Vec<f32>, impl FnOnce(&mut Vec<f32>) -> T),
     ) -> T {
         self.prepare(key);
         self.forward(traces, key);
         let last = self.layers.len();
-        let mut all: Vec<f32> = Vec::new();
+        all.clear();
         traces.iter().for_each(|trace| all.extend_from_slice(&trace.signals[last].values));
-        let outcome = loss(&mut all);
+        let outcome = loss(all);
         let mut rest = all.as_slice();
         for trace in traces.iter_mut() {
             trace.slopes.resize_with(last + 1, Signal::default);

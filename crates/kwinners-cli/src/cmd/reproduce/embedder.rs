@@ -2,13 +2,13 @@
 //! on sentence embeddings.
 
 use anyhow::bail;
-use kwinners::Dataset;
 use kwinners::encoder::Model;
 use kwinners::metrics::{
     accuracy, centroid_accuracy, code_figures, nearest_by_distance, neighbours_by_overlap,
 };
 use kwinners::report::Summary;
 use kwinners::train::{Position, StopReason};
+use kwinners::{Dataset, Error};
 use serde::Serialize;
 
 use super::Arguments;
@@ -24,6 +24,8 @@ const VOTES: usize = 15;
 /// A row: an encoder with its settings, its data, and what is known of it.
 #[derive(Debug, Serialize)]
 struct Row {
+    /// What `--rows` calls it.
+    name: &'static str,
     label: &'static str,
     kind: &'static str,
     settings: &'static [(&'static str, &'static str)],
@@ -54,33 +56,40 @@ const SOFTMAX: &[(&str, &str)] = &[
 ];
 
 const fn row(
-    label: &'static str,
+    (name, label): (&'static str, &'static str),
     settings: &'static [(&'static str, &'static str)],
     data: (&'static str, &'static str),
     known: Option<f64>,
 ) -> Row {
-    Row { label, kind: "embedder", settings, data, known }
+    Row { name, label, kind: "embedder", settings, data, known }
 }
 
 const fn softmax(data: (&'static str, &'static str), known: Option<f64>) -> Row {
-    Row { label: "softmax 784-64-512-10", kind: "classifier", settings: SOFTMAX, data, known }
+    Row {
+        name: "softmax",
+        label: "softmax 784-64-512-10",
+        kind: "classifier",
+        settings: SOFTMAX,
+        data,
+        known,
+    }
 }
 
-const ROWS: [Row; 14] = [
-    row("published 784-64-512 k=26", PUBLISHED, MNIST, Some(0.973)),
-    row("ours 784-64-512 k=26", &[], MNIST, None),
-    row("ours 784-64-512 k=25", K25, MNIST, None),
+static ROWS: [Row; 14] = [
+    row(("published", "published 784-64-512 k=26"), PUBLISHED, MNIST, Some(0.973)),
+    row(("mlp", "ours 784-64-512 k=26"), &[], MNIST, None),
+    row(("mlp-25", "ours 784-64-512 k=25"), K25, MNIST, None),
     softmax(MNIST, Some(0.980)),
-    row("published 784-64-512 k=26", PUBLISHED, FASHION, None),
-    row("ours 784-64-512 k=26", &[], FASHION, None),
-    row("ours 784-64-512 k=25", K25, FASHION, None),
+    row(("published", "published 784-64-512 k=26"), PUBLISHED, FASHION, None),
+    row(("mlp", "ours 784-64-512 k=26"), &[], FASHION, None),
+    row(("mlp-25", "ours 784-64-512 k=25"), K25, FASHION, None),
     softmax(FASHION, None),
-    row("convolutions 1024/32", CONV, MNIST, None),
-    row("convolutions 1024/32", CONV, FASHION, None),
-    row("head 2048/40", HEAD, CLINC, None),
-    row("head 2048/40", HEAD, BANKING, None),
-    row("head 2048/40, no labels", UNLABELLED, CLINC, None),
-    row("head 2048/40, no labels", UNLABELLED, BANKING, None),
+    row(("conv", "convolutions 1024/32"), CONV, MNIST, None),
+    row(("conv", "convolutions 1024/32"), CONV, FASHION, None),
+    row(("head", "head 2048/40"), HEAD, CLINC, None),
+    row(("head", "head 2048/40"), HEAD, BANKING, None),
+    row(("unlabelled-head", "head 2048/40, no labels"), UNLABELLED, CLINC, None),
+    row(("unlabelled-head", "head 2048/40, no labels"), UNLABELLED, BANKING, None),
 ];
 
 /// What one run of a row gave.
@@ -136,7 +145,7 @@ pub(super) fn run(
 ) -> anyhow::Result<()> {
     let seeds: Vec<u64> = (0..arguments.seeds.get()).collect();
     let (mut lines, mut sets) = (Vec::<Line<'_>>::new(), None::<Sets>);
-    for row in &ROWS {
+    for row in asked(arguments)? {
         // Rows that differ only in data are the same on data that was asked for.
         let same = |line: &Line<'_>| (line.row.kind, line.row.settings) == (row.kind, row.settings);
         if arguments.data.is_some() && lines.iter().any(same) {
@@ -155,6 +164,17 @@ pub(super) fn run(
     }
     print(&lines, arguments.data.is_none(), output)?;
     output.object(&Answer { name: "embedder", seeds: &seeds, rows: &lines })
+}
+
+/// The rows that are asked for, by their names.
+fn asked(arguments: &Arguments) -> kwinners::Result<Vec<&'static Row>> {
+    let Some(list) = &arguments.rows else { return Ok(ROWS.iter().collect()) };
+    let known: Vec<&str> = ROWS.iter().map(|row| row.name).collect();
+    let names: Vec<&str> = list.split(',').map(str::trim).collect();
+    if let Some(name) = names.iter().find(|name| !known.contains(name)) {
+        return Err(Error::unknown_name("row", name, &known));
+    }
+    Ok(ROWS.iter().filter(|row| names.contains(&row.name)).collect())
 }
 
 impl Sets {

@@ -144,8 +144,8 @@ pub(crate) struct Arguments {
     /// Fit a linear probe to the codes of every row too, which takes several times as long
     #[arg(long)]
     probe: bool,
-    /// Only these rows of `dense`, `attacks` or `forum-noise`, by their presets, between commas; the first row of the
-    /// last two is always there
+    /// Only these rows of `dense`, `embedder`, `attacks` or `forum-noise`, by their presets, between commas; the first
+    /// row of the last two is always there
     #[arg(long, value_name = "PRESETS")]
     rows: Option<String>,
     /// Keep the networks of `attacks` and `forum-noise` in this folder, and take those that are there already
@@ -174,9 +174,12 @@ pub(crate) fn run(
     let names: Vec<&str> = TABLES.iter().map(|table| table.name).collect();
     let unknown = || Error::unknown_name("table", name, &names);
     let table = table.ok_or_else(unknown)?;
-    if arguments.rows.is_some() && !["attacks", "dense", "forum-noise"].contains(&table.name) {
-        let message =
-            format!("--rows is for `attacks`, `dense` and `forum-noise`, not for `{name}`");
+    if arguments.rows.is_some()
+        && !["attacks", "dense", "embedder", "forum-noise"].contains(&table.name)
+    {
+        let message = format!(
+            "--rows is for `attacks`, `dense`, `embedder` and `forum-noise`, not for `{name}`"
+        );
         return Err(BadInput(message).into());
     }
     (table.run)(arguments, shared, output)

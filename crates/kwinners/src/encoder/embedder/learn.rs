@@ -112,12 +112,13 @@ impl Embedder {
     ) -> Result<(f64, u64)> {
         let Some(loss) = self.settings.metric_loss() else { return Ok((0.0, 0)) };
         let mut rng = Rng::of_stream(self.settings.seed ^ PAIRS, step);
-        let (units, slopes) = (self.settings.units, &mut self.slopes);
-        let outcome = self.network.gradients_of(traces, key, |outputs| {
-            let compared = loss.slopes(Rows::new(outputs, units)?, labels, &mut rng, slopes);
-            outputs.copy_from_slice(slopes);
+        let (units, work) = (self.settings.units, &mut self.work);
+        let compare = |outputs: &mut Vec<f32>| {
+            let compared = loss.slopes(Rows::new(outputs, units)?, labels, &mut rng, work);
+            std::mem::swap(outputs, &mut work.slopes);
             compared
-        })?;
+        };
+        let outcome = self.network.gradients_of(traces, key, (&mut self.outputs, compare))?;
         Ok((outcome.loss, outcome.terms))
     }
 
@@ -125,12 +126,13 @@ impl Embedder {
     fn reconstruct_and_gather(&mut self, rows: Rows<'_>, traces: &mut [Trace], key: u32) -> f64 {
         let Some(loss) = self.settings.reconstruction() else { return 0.0 };
         let width = self.width;
-        let sum = self.network.gradients_of(traces, key, |outputs| {
+        let compare = |outputs: &mut Vec<f32>| {
             let pairs = outputs.par_chunks_mut(width).zip(rows.values().par_chunks(width));
             let losses: Vec<f64> =
                 pairs.map(|(outputs, row)| loss.slope(row, outputs, rows.len())).collect();
             losses.iter().sum::<f64>()
-        });
+        };
+        let sum = self.network.gradients_of(traces, key, (&mut self.outputs, compare));
         sum / rows.values().len() as f64
     }
 

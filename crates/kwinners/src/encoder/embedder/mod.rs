@@ -16,7 +16,7 @@ use super::networks::{self, Progress, Range, Workspace, in_planes, shape_of};
 use super::scaling::Scaling;
 use super::{Classifier, Decoder, Encoder, Inputs, Kind, Schedule, State};
 use crate::error::{Error, Result};
-use crate::net::{Build, Layer, MapShape, Network, Trace};
+use crate::net::{Build, Layer, MapShape, MetricWork, Network, Trace};
 use crate::rows::{ImageShape, Rows};
 use crate::sdr::SdrBatch;
 
@@ -64,8 +64,9 @@ pub struct Embedder {
     code: usize,
     progress: Progress,
     workspace: Workspace,
-    /// Slopes by the outputs of the step at hand.
-    slopes: Vec<f32>,
+    /// Outputs of the step at hand, and what compares them.
+    outputs: Vec<f32>,
+    work: MetricWork,
 }
 
 impl Embedder {
@@ -91,7 +92,8 @@ impl Embedder {
             code,
             progress: Progress::new(rows.len()),
             workspace: Workspace::default(),
-            slopes: Vec::new(),
+            outputs: Vec::new(),
+            work: MetricWork::default(),
             settings,
         })
     }
@@ -113,7 +115,8 @@ impl Embedder {
             code,
             progress: Progress::take_from(state)?,
             workspace: Workspace::default(),
-            slopes: Vec::new(),
+            outputs: Vec::new(),
+            work: MetricWork::default(),
             settings,
         })
     }

@@ -47,8 +47,8 @@ impl EmbedderSettings {
             P::Mlp => Self::default(),
             P::PublishedMlp => Self::published("linear 64, relu"),
             P::Conv => Self::convolutional(
-                "pad 1, conv 32 3, batch-norm affine, relu, pool 2, pad 1, conv 64 3, batch-norm affine, relu, \
-                 pool 2, dropout 0.3",
+                "conv 24 5, batch-norm affine, relu, pool 2, conv 48 5, batch-norm affine, relu, pool 2, \
+                 dropout 0.2",
             ),
             P::PublishedConv => Self {
                 units: 128,
@@ -99,7 +99,7 @@ impl EmbedderSettings {
             layers: layers(network),
             units: 1024,
             winners: 32,
-            epochs: 12,
+            epochs: 8,
             batch: 128,
             ..Self::default()
         }
@@ -110,7 +110,8 @@ impl EmbedderSettings {
             layers: layers("dropout 0.1"),
             units: 2048,
             winners: 40,
-            epochs: 30,
+            loss: EmbedderLoss::Contrast,
+            epochs: 12,
             input: InputScaling::Standardised,
             ..Self::default()
         }

@@ -12,6 +12,9 @@ use crate::net::{
     Step,
 };
 
+/// Most units of a code: what is above is a slip.
+const MOST_UNITS: usize = 1 << 20;
+
 choice! {
     /// What an embedder learns from.
     EmbedderLoss {
@@ -279,6 +282,9 @@ impl EmbedderSettings {
             ("multiplier", self.multiplier),
             ("winners", self.winners),
         ])?;
+        if self.units > MOST_UNITS {
+            return Err(Error::setting("units", format!("at most {MOST_UNITS}"), self.units));
+        }
         if self.first_winners.max(self.winners) >= self.units {
             let expected = format!("fewer than {} units", self.units);
             return Err(Error::setting("winners", expected, self.first_winners.max(self.winners)));

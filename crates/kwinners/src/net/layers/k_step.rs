@@ -56,14 +56,16 @@ impl KStep {
 
     /// The values as they compete.
     fn scores(&self, values: &[f32], training: bool, scores: &mut Vec<f32>) {
-        scores.clear();
-        scores.extend_from_slice(values);
-        if training {
-            scores.iter_mut().zip(self.factors()).for_each(|(score, factor)| *score *= factor);
-        }
-        self.balance.apply(scores);
         // Values of a network whose learning went astray; the loss will say so.
-        scores.iter_mut().filter(|score| score.is_nan()).for_each(|score| *score = 0.0);
+        let number = |score: f32| if score.is_nan() { 0.0 } else { score };
+        scores.clear();
+        let pairs = values.iter().zip(self.balance.bias());
+        if training && !self.activity.is_empty() {
+            let pairs = pairs.zip(self.factors());
+            scores.extend(pairs.map(|((value, bias), factor)| number(value * factor + bias)));
+        } else {
+            scores.extend(pairs.map(|(value, bias)| number(value + bias)));
+        }
     }
 
     /// The units that the threshold lies between, and the threshold.
@@ -177,18 +179,12 @@ impl KStep {
             (kernel::table().sigmoid)(scores);
             outputs = scores;
         }
-        let mut sums = [0.0; 16];
-        for (slopes, outputs) in slopes.chunks_mut(16).zip(outputs.chunks(16)) {
-            for ((slope, y), sum) in slopes.iter_mut().zip(outputs).zip(&mut sums) {
-                *slope *= match self.spec.step {
-                    Step::Relu6 if *y <= 0.0 || *y >= 1.0 => 0.0,
-                    Step::Relu6 => hardness / 6.0,
-                    _ => hardness * y * (1.0 - y),
-                };
-                *sum += *slope;
+        match self.spec.step {
+            Step::Relu6 => {
+                multiply(slopes, outputs, |y| if y > 0.0 && y < 1.0 { hardness / 6.0 } else { 0.0 })
             }
+            _ => multiply(slopes, outputs, |y| hardness * y * (1.0 - y)),
         }
-        sums.iter().sum()
     }
 
     /// Takes winners into the balance, outputs into their means.
@@ -204,7 +200,7 @@ impl KStep {
             sums.iter_mut().zip(output).for_each(|(sum, value)| *sum += f64::from(*value));
         }
         let samples = flows.iter().map(|flow| flow.output.len() as u64).sum::<u64>();
-        self.samples += samples;
+        self.samples = self.samples.saturating_add(samples);
         for (mean, sum) in self.activity.iter_mut().zip(sums) {
             let old = f64::from(*mean);
             *mean = (old + (sum - samples as f64 * old) / self.samples.max(1) as f64) as f32;
@@ -245,4 +241,22 @@ impl KStep {
         (self.activity, self.samples) = (activity, state.samples);
         Ok(())
     }
+}
+
+/// Multiplies each slope by the steepness at its output; returns their sum, added in sixteen lanes.
+fn multiply(slopes: &mut [f32], outputs: &[f32], steepness: impl Fn(f32) -> f32) -> f32 {
+    let mut sums = [0.0; 16];
+    let ((slopes, slopes_rest), (outputs, outputs_rest)) =
+        (slopes.as_chunks_mut::<16>(), outputs.as_chunks::<16>());
+    for (slopes, outputs) in slopes.iter_mut().zip(outputs) {
+        for lane in 0..16 {
+            slopes[lane] *= steepness(outputs[lane]);
+            sums[lane] += slopes[lane];
+        }
+    }
+    for (slope, output) in slopes_rest.iter_mut().zip(outputs_rest) {
+        *slope *= steepness(*output);
+        sums[0] += *slope;
+    }
+    sums.iter().sum()
 }

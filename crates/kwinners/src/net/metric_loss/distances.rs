@@ -16,13 +16,15 @@ pub(super) struct Points<'a> {
     metric: Metric,
     rows: Rows<'a>,
     /// The outputs scaled to length 1 and what they were divided by, for the cosine; zeros stay zeros.
-    unit: Vec<f32>,
+    unit: &'a [f32],
     lengths: Vec<f32>,
 }
 
 impl<'a> Points<'a> {
-    pub(super) fn new(metric: Metric, rows: Rows<'a>) -> Self {
-        let (mut unit, mut lengths) = (Vec::new(), Vec::new());
+    /// `unit` is room for what the cosine needs.
+    pub(super) fn new(metric: Metric, rows: Rows<'a>, unit: &'a mut Vec<f32>) -> Self {
+        let mut lengths = Vec::new();
+        unit.clear();
         if metric == Metric::Cosine && !rows.is_empty() {
             unit.extend_from_slice(rows.values());
             lengths = unit.par_chunks_mut(rows.width()).map(normalise).collect();
@@ -42,7 +44,7 @@ impl<'a> Points<'a> {
 
     /// The outputs scaled to length 1, `(len, width)`, for the cosine.
     pub(super) fn unit_rows(&self) -> &[f32] {
-        &self.unit
+        self.unit
     }
 
     pub(super) fn unit(&self, row: usize) -> &[f32] {
@@ -55,7 +57,7 @@ impl<'a> Points<'a> {
         match self.metric {
             Metric::Cosine => {
                 distances.resize(others.len(), 0.0);
-                (kernel::table().dots)(&self.unit, others, self.unit(row), distances);
+                (kernel::table().dots)(self.unit, others, self.unit(row), distances);
                 distances.iter_mut().for_each(|cosine| *cosine = 1.0 - *cosine);
             }
             metric => {
@@ -77,7 +79,7 @@ impl<'a> Points<'a> {
                 let (width, count) = (self.rows.width(), out.len() / len);
                 let block = &self.unit[first * width..][..count * width];
                 let view = |values| Rows::new(values, width).expect("whole rows");
-                product_transposed(view(block), view(&self.unit), out);
+                product_transposed(view(block), view(self.unit), out);
                 out.iter_mut().for_each(|cosine| *cosine = 1.0 - *cosine);
                 return;
             }
@@ -113,7 +115,7 @@ impl<'a> Points<'a> {
     fn cosine_slopes(&self, first: usize, weights: &mut [f32], slopes: &mut [f32]) {
         let width = self.rows.width();
         weights.iter_mut().for_each(|weight| *weight = -*weight);
-        let all = Rows::new(&self.unit, width).expect("whole rows");
+        let all = Rows::new(self.unit, width).expect("whole rows");
         combine(weights, all, slopes);
         let rows = slopes.chunks_exact_mut(width).enumerate();
         rows.for_each(|(row, slopes)| self.along_output(first + row, slopes));

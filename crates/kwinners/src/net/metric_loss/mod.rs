@@ -102,6 +102,15 @@ pub enum MetricLoss {
     },
 }
 
+/// What a loss leaves of a batch, kept from step to step as new memory would cost more than the sums.
+#[derive(Clone, Debug, Default)]
+pub struct MetricWork {
+    /// The slopes by the outputs, `(len, size)`.
+    pub slopes: Vec<f32>,
+    unit: Vec<f32>,
+    weights: Vec<f32>,
+}
+
 /// What a loss came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct MetricOutcome {
@@ -112,19 +121,19 @@ pub struct MetricOutcome {
 }
 
 impl MetricLoss {
-    /// The loss of `outputs`, `(len, size)`, with `labels`, `(len,)`; writes its slopes by the outputs to `slopes`,
-    /// `(len, size)`. Random terms are drawn from `rng`.
+    /// The loss of `outputs`, `(len, size)`, with `labels`, `(len,)`; leaves its slopes by the outputs in `work`. Random
+    /// terms are drawn from `rng`.
     ///
     /// Cost: `O(len² · size)`, but `O(terms · size)` where terms are random.
     ///
     /// ```
-    /// use kwinners::net::{Metric, MetricLoss, Miner};
+    /// use kwinners::net::{Metric, MetricLoss, MetricWork, Miner};
     /// use kwinners::{Rng, Rows};
     /// let outputs = [1.0, 0.0, 0.0, 1.0, 1.0, 0.0];
     /// let loss = MetricLoss::Triplet { metric: Metric::Cosine, miner: Miner::All, margin: 0.5 };
     /// // The second has the label of the first, but the third is nearer to the first.
-    /// let (mut slopes, rows) = (Vec::new(), Rows::new(&outputs, 2)?);
-    /// let outcome = loss.slopes(rows, &[7, 7, 8], &mut Rng::new(0), &mut slopes)?;
+    /// let (mut work, rows) = (MetricWork::default(), Rows::new(&outputs, 2)?);
+    /// let outcome = loss.slopes(rows, &[7, 7, 8], &mut Rng::new(0), &mut work)?;
     /// assert_eq!((outcome.loss, outcome.terms), (1.0, 2));
     /// # Ok::<(), kwinners::Error>(())
     /// ```
@@ -136,7 +145,7 @@ impl MetricLoss {
         outputs: Rows<'_>,
         labels: &[u32],
         rng: &mut Rng,
-        slopes: &mut Vec<f32>,
+        work: &mut MetricWork,
     ) -> Result<MetricOutcome> {
         if labels.len() != outputs.len() {
             return Err(Error::shape(
@@ -145,27 +154,29 @@ impl MetricLoss {
                 labels.len(),
             ));
         }
-        let points = Points::new(self.metric(), outputs);
-        let mut weights = vec![0.0; labels.len() * labels.len()];
+        let MetricWork { slopes, unit, weights } = work;
+        let points = Points::new(self.metric(), outputs, unit);
+        weights.clear();
+        weights.resize(labels.len() * labels.len(), 0.0);
         let outcome = match *self {
             Self::Triplet { miner, margin, .. } => {
-                triplets::weigh(&points, (miner, margin), labels, rng, &mut weights)
+                triplets::weigh(&points, (miner, margin), labels, rng, weights)
             }
             Self::Contrastive { margin, multiplier } => {
-                pairs::weigh_random(&points, (margin, multiplier), labels, rng, &mut weights)
+                pairs::weigh_random(&points, (margin, multiplier), labels, rng, weights)
             }
             Self::Pair { margin, margin_same, hardest, .. } => {
                 let margins = (margin_same, margin);
-                pairs::weigh_all(&points, margins, hardest, labels, &mut weights)
+                pairs::weigh_all(&points, margins, hardest, labels, weights)
             }
             Self::Contrast { temperature } => {
-                contrast::weigh(&points, temperature, labels, &mut weights)
+                contrast::weigh(&points, temperature, labels, weights)
             }
             Self::Prototypes { temperature } => {
                 return Ok(prototypes::slopes(&points, temperature, labels, slopes));
             }
         };
-        points.slopes(&mut weights, slopes);
+        points.slopes(weights, slopes);
         Ok(outcome)
     }
 

@@ -173,8 +173,8 @@ proptest! {
         let rows = Rows::new(&outputs, WIDTH).unwrap();
         let outputs: Vec<f64> = outputs.iter().map(|value| f64::from(*value)).collect();
         for loss in losses() {
-            let mut slopes = Vec::new();
-            let outcome = loss.slopes(rows, &labels, &mut Rng::new(seed), &mut slopes).unwrap();
+            let mut work = MetricWork::default();
+            let outcome = loss.slopes(rows, &labels, &mut Rng::new(seed), &mut work).unwrap();
             let at = |outputs: &[f64]| naive(&loss, outputs, &labels, &mut Rng::new(seed));
             let expected = at(&outputs);
             prop_assert!((outcome.loss - expected).abs() < 1e-4, "{loss:?}: {outcome:?}, {expected}");
@@ -189,7 +189,7 @@ proptest! {
                 if (up + down - 2.0 * expected).abs() > 1e-9 {
                     continue;
                 }
-                let (got, slope) = (f64::from(slopes[place]), (up - down) / 2e-6);
+                let (got, slope) = (f64::from(work.slopes[place]), (up - down) / 2e-6);
                 prop_assert!((got - slope).abs() < 1e-3 * (1.0 + slope.abs()), "{loss:?}: {got}, {slope}");
             }
         }
@@ -240,15 +240,15 @@ fn nothing_to_compare_is_a_loss_of_zero() {
     for loss in losses() {
         let all_alike = matches!(loss, MetricLoss::Triplet { .. } | MetricLoss::Prototypes { .. });
         let labels = if all_alike { [4; 5] } else { [0; 5] };
-        let mut slopes = vec![1.0];
+        let mut work = MetricWork { slopes: vec![1.0], ..MetricWork::default() };
         for len in [0, 1, if all_alike { 5 } else { 1 }] {
             let rows = Rows::new(&outputs[..len * WIDTH], WIDTH).unwrap();
-            let outcome = loss.slopes(rows, &labels[..len], &mut Rng::new(1), &mut slopes).unwrap();
+            let outcome = loss.slopes(rows, &labels[..len], &mut Rng::new(1), &mut work).unwrap();
             assert_eq!(outcome, MetricOutcome::default(), "{loss:?}");
-            assert_eq!(slopes, vec![0.0; len * WIDTH]);
+            assert_eq!(work.slopes, vec![0.0; len * WIDTH]);
         }
         let rows = Rows::new(&outputs, WIDTH).unwrap();
-        assert!(loss.slopes(rows, &[0, 1], &mut Rng::new(1), &mut slopes).is_err());
+        assert!(loss.slopes(rows, &[0, 1], &mut Rng::new(1), &mut work).is_err());
     }
 }
 
@@ -257,11 +257,11 @@ fn nothing_to_compare_is_a_loss_of_zero() {
 fn zeros_have_no_slopes() {
     let outputs = [vec![0.0; 2 * WIDTH], vec![1.0; 2 * WIDTH]].concat();
     for loss in losses() {
-        let mut slopes = Vec::new();
+        let mut work = MetricWork::default();
         let rows = Rows::new(&outputs, WIDTH).unwrap();
-        let outcome = loss.slopes(rows, &[0, 1, 0, 1], &mut Rng::new(2), &mut slopes).unwrap();
+        let outcome = loss.slopes(rows, &[0, 1, 0, 1], &mut Rng::new(2), &mut work).unwrap();
         assert!(
-            outcome.loss.is_finite() && slopes.iter().all(|slope| slope.is_finite()),
+            outcome.loss.is_finite() && work.slopes.iter().all(|slope| slope.is_finite()),
             "{loss:?}"
         );
     }
