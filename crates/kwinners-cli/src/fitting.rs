@@ -59,6 +59,7 @@ pub(crate) fn fit(
     let (begin, mut failure) = (Instant::now(), None);
     let ended = train::fit(model, data, from, &mut |step, model, position| {
         meter.note(step, position);
+        meter.warn_once(output, step);
         let mut result = every(step, model, position);
         if meter.is_due(position) {
             result = result.and_then(|()| look(step, model, position));
@@ -91,6 +92,7 @@ struct Meter {
     looked: u64,
     loss: MeanLoss,
     trace: Trace,
+    warned: bool,
 }
 
 impl Meter {
@@ -100,8 +102,8 @@ impl Meter {
         let bar = output.progress(&format!("fit {}", model.kind()), all, Counts::Samples);
         bar.set_position(start);
         bar.reset_eta();
-        let (loss, trace) = (MeanLoss::default(), Trace::new());
-        Self { bar, len: data.len(), start, done: start, looked: start, loss, trace }
+        let (loss, trace, len) = (MeanLoss::default(), Trace::new(), data.len());
+        Self { bar, len, start, done: start, looked: start, loss, trace, warned: false }
     }
 
     fn note(&mut self, step: &Step, position: Position) {
@@ -109,6 +111,18 @@ impl Meter {
         self.loss.take(step, done - self.done);
         self.trace.take(step.loss, done - self.done);
         self.done = done;
+    }
+
+    /// Says, the first time, that a step had nothing to learn from.
+    fn warn_once(&mut self, output: &Output, step: &Step) {
+        if step.terms == Some(0) && !self.warned {
+            self.warned = true;
+            output.note(format_args!(
+                "step {} found no pairs or triplets to learn from; such steps have a loss of 0 and change little. \
+                 Larger batches, or more labels in each, help",
+                step.step
+            ));
+        }
     }
 
     /// Whether it is time for a look; the bar then shows how far the fit is.

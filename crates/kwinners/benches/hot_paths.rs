@@ -11,6 +11,8 @@
 mod autoencoder;
 #[path = "hot_paths/classifier.rs"]
 mod classifier;
+#[path = "hot_paths/embedder.rs"]
+mod embedder;
 #[path = "hot_paths/memory.rs"]
 mod memory;
 #[path = "hot_paths/spatial_pooler.rs"]
@@ -97,6 +99,9 @@ fn main() {
             }
             if wants("memory") {
                 memory::all(threads);
+            }
+            if wants("embedder") {
+                embedder::run(&images, threads);
             }
             if wants("overlap") {
                 overlap(threads);

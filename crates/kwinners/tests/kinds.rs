@@ -249,6 +249,57 @@ const CASES: &[Case] = &[
             ("noise", "random-values"),
         ],
     },
+    Case {
+        kind: "embedder",
+        settings: &[("units", "70"), ("winners", "6"), ("epochs", "3"), ("batch", "40")],
+    },
+    Case {
+        kind: "embedder",
+        settings: &[
+            ("preset", "published-mlp"),
+            ("layers", "linear 20 density=0.5, k-winners 6"),
+            ("units", "60"),
+            ("winners", "5"),
+            ("first_winners", "9"),
+            ("anneal_every", "1"),
+            ("scaling", "1"),
+            ("step", "surrogate"),
+            ("epochs", "3"),
+            ("batch", "50"),
+        ],
+    },
+    Case {
+        kind: "embedder",
+        settings: &[
+            ("layers", "conv 5 3, batch-norm affine, relu, pool 2, dropout 0.2"),
+            ("pairs", "views"),
+            ("loss", "pair"),
+            ("metric", "l2"),
+            ("hardest", "0.3"),
+            ("units", "50"),
+            ("winners", "4"),
+            ("step", "relu6"),
+            ("normalise", "true"),
+            ("noise", "gaussian"),
+            ("shift", "1"),
+            ("schedule", "plateau"),
+            ("rate_every", "1"),
+            ("epochs", "3"),
+            ("batch", "30"),
+        ],
+    },
+    Case {
+        kind: "embedder",
+        settings: &[
+            ("preset", "autoencoder"),
+            ("units", "60"),
+            ("winners", "6"),
+            ("step", "hard"),
+            ("balance", "0.01"),
+            ("epochs", "3"),
+            ("batch", "40"),
+        ],
+    },
 ];
 
 const IMAGE: ImageShape = ImageShape { width: 8, height: 8, channels: 1 };

@@ -5,7 +5,9 @@
 mod autoencoder;
 mod classifier;
 mod conv_wta;
+mod embedder;
 mod model;
+mod networks;
 mod patches;
 pub(crate) mod pursuit;
 mod random_projection;
@@ -21,12 +23,17 @@ pub use autoencoder::{
     InputStatistics, LatentSelection, LossKind, OptimiserKind, RateKind,
 };
 pub use classifier::{
-    Classifier, ClassifierFront, ClassifierLoss, ClassifierOptimiser, ClassifierPreset,
-    ClassifierSchedule, ClassifierSettings, InputNoise, LayerDensity, PruneSchedule, Regrow,
+    Classifier, ClassifierFront, ClassifierLoss, ClassifierPreset, ClassifierSettings,
+    LayerDensity, PruneSchedule, Regrow,
 };
 pub use conv_wta::{Channels, ConvWta, ConvWtaSettings};
+pub use embedder::{
+    Embedder, EmbedderLoss, EmbedderMetric, EmbedderMiner, EmbedderPairs, EmbedderPreset,
+    EmbedderSettings, EmbedderStep,
+};
 pub use model::{Inputs, Model, Schedule, SettingHelp};
 pub(crate) use model::{Kind, offers};
+pub use networks::{InputNoise, NetworkOptimiser, NetworkSchedule};
 pub use patches::{Patches, PatchesSettings, Pooling};
 pub use pursuit::{Pursuit, PursuitSettings};
 pub use random_projection::{Projection, RandomProjection, RandomProjectionSettings, Selection};
@@ -183,6 +190,10 @@ pub struct Step {
     /// Rate that the step was taken at, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub learning_rate: Option<f64>,
+    /// Triplets, pairs or anchors that the loss is a mean over, where outputs are compared; a batch without any
+    /// teaches nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub terms: Option<u64>,
     /// Units that have not won lately, where the learner keeps count.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dead_units: Option<usize>,

@@ -2,7 +2,7 @@
 
 use super::state::State;
 use super::{Autoencoder, AutoencoderSettings, ConvWta, ConvWtaSettings};
-use super::{Classifier, ClassifierSettings};
+use super::{Classifier, ClassifierSettings, Embedder, EmbedderSettings};
 use super::{Classify, Decoder, Encoder, Latents, Learner};
 use super::{Patches, PatchesSettings, Pursuit, PursuitSettings};
 use super::{RandomProjection, RandomProjectionSettings};
@@ -214,6 +214,7 @@ kinds! {
     "pursuit" => Pursuit, PursuitSettings;
     "autoencoder" => Autoencoder, AutoencoderSettings;
     "classifier" => Classifier, ClassifierSettings;
+    "embedder" => Embedder, EmbedderSettings;
 }
 
 impl Model {
@@ -235,6 +236,24 @@ impl Model {
     /// The model as a source of real-valued latents, if its kind has them.
     pub fn latents(&self) -> Option<&dyn Latents> {
         self.inner().latents()
+    }
+
+    /// Takes over the first layers of a trained model, as [`Embedder::start_from`] does; returns how many.
+    ///
+    /// # Errors
+    /// If this is no embedder, `other` no classifier, or they don't fit.
+    pub fn start_from(&mut self, other: &Self) -> Result<usize> {
+        match (self, other) {
+            (Self::Embedder(embedder), Self::Classifier(classifier)) => {
+                embedder.start_from(classifier)
+            }
+            (own, other) => {
+                let (own, other) = (own.kind(), other.kind());
+                let reason =
+                    format!("an embedder starts from a classifier, not {own} from {other}");
+                Err(Error::Unsupported(reason))
+            }
+        }
     }
 
     /// How the model is to be fitted; 0 epochs for a kind that does not learn.

@@ -5,6 +5,7 @@
 //! figures, whatever the number of threads.
 
 mod attacks;
+mod binary_reconstruction;
 mod centroid;
 mod code;
 mod confusion;
@@ -28,6 +29,7 @@ mod stability;
 mod svm;
 
 pub use attacks::{ATTACK_LEVELS, ATTACK_WARNING, Attack, Rays, Target};
+pub use binary_reconstruction::{BIT_THRESHOLDS, BinaryReconstruction, binary_reconstruction};
 pub use centroid::{CentroidDistance, Centroids, centroid_accuracy};
 pub(crate) use code::duty_entropy;
 pub use code::{CodeFigures, code_figures};

@@ -4,8 +4,8 @@
 use rayon::prelude::*;
 
 use super::layers::{
-    Activation, BatchNorm, Convolve, Dropout, Flow, KWinnersLayer, Layer, Linear, MaxPool, Move,
-    Pad, Pass, Scratch, SoftKWinners,
+    Activation, BatchNorm, Convolve, Dropout, Flow, KStep, KWinnersLayer, Layer, Linear, MaxPool,
+    Move, Pad, Pass, Scratch, SoftKWinners,
 };
 use super::loss::softmax_slope;
 use super::{FirstValues, LayerSpec, Loss, MapShape, NetworkSpec, Optimiser, Signal};
@@ -13,9 +13,10 @@ use crate::error::Result;
 use crate::kernel::vectors::hash;
 use crate::rng::Rng;
 
-/// Most samples of a block, and blocks of a small batch; fixed, so that results don't depend on
-/// threads.
-const SAMPLES_A_BLOCK: usize = 16;
+/// Most samples of a block, of maps and of vectors, and blocks of a small batch; fixed, so that results don't depend
+/// on threads. Maps should stay in the cache; products of vectors want many.
+pub(crate) const MAPS_A_BLOCK: usize = 16;
+pub(crate) const VECTORS_A_BLOCK: usize = 64;
 const FEWEST_BLOCKS: usize = 4;
 
 /// What a new network is made with.
@@ -92,6 +93,11 @@ impl Network {
         trace.forward(&self.layers, 0..until, &Pass::INFERENCE);
     }
 
+    /// Takes a block of a trained network from before layer `first` to its output.
+    pub(crate) fn infer_from(&self, trace: &mut Trace, first: usize) {
+        trace.forward(&self.layers, first..self.layers.len(), &Pass::INFERENCE);
+    }
+
     /// The gradient of a batch whose traces hold their inputs: forward, loss, backward.
     pub(crate) fn gradients(
         &mut self,
@@ -107,9 +113,46 @@ impl Network {
         outcome
     }
 
+    /// [`Network::gradients`] of a loss of all outputs of the batch together, `(samples, size)`: `loss` makes their
+    /// slopes of them. `all` is room for them.
+    pub(crate) fn gradients_of<T>(
+        &mut self,
+        traces: &mut [Trace],
+        key: u32,
+        (all, loss): (&mut Vec<f32>, impl FnOnce(&mut Vec<f32>) -> T),
+    ) -> T {
+        self.prepare(key);
+        self.forward(traces, key);
+        let last = self.layers.len();
+        all.clear();
+        traces.iter().for_each(|trace| all.extend_from_slice(&trace.signals[last].values));
+        let outcome = loss(all);
+        let mut rest = all.as_slice();
+        for trace in traces.iter_mut() {
+            trace.slopes.resize_with(last + 1, Signal::default);
+            let (samples, size) = (trace.signals[last].len(), trace.signals[last].size);
+            let (slopes, other) = rest.split_at(samples * size);
+            trace.slopes[last].resize(samples, size);
+            trace.slopes[last].values.copy_from_slice(slopes);
+            rest = other;
+        }
+        self.backward(traces, key);
+        self.gather(traces);
+        outcome
+    }
+
     /// Follows the gradient.
     pub(crate) fn step(&mut self, how: &Move) {
-        for layer in &mut self.layers {
+        self.step_from(0, how);
+    }
+
+    /// Follows the gradient from layer `first` on; the layers before it stay as they are.
+    pub(crate) fn step_from(&mut self, first: usize, how: &Move) {
+        let (frozen, learning) = self.layers.split_at_mut(first);
+        for layer in frozen {
+            layer.learned().into_iter().for_each(|learned| learned.gradient.fill(0.0));
+        }
+        for layer in learning {
             layer.learned().into_iter().for_each(|learned| learned.step(how));
         }
         self.refresh();
@@ -269,6 +312,7 @@ fn make_layer(
         LayerSpec::KWinners(spec) => {
             Layer::KWinners(KWinnersLayer::new(input, spec, (build.boost, build.period))?)
         }
+        LayerSpec::KStep(spec) => Layer::KStep(KStep::new(input.size(), spec)),
         LayerSpec::SoftKWinners { winners, hardness } => {
             Layer::SoftKWinners(SoftKWinners { winners, hardness })
         }
@@ -278,10 +322,10 @@ fn make_layer(
     })
 }
 
-/// Cuts a batch into blocks by its length alone: `traces` become as many, with their inputs to be
+/// Cuts a batch into blocks of up to `most` by its length alone: `traces` become as many, with their inputs to be
 /// filled in; returns the samples of each.
-pub(crate) fn cut(traces: &mut Vec<Trace>, samples: usize) -> usize {
-    let block = samples.div_ceil(FEWEST_BLOCKS).clamp(1, SAMPLES_A_BLOCK);
+pub(crate) fn cut(traces: &mut Vec<Trace>, samples: usize, most: usize) -> usize {
+    let block = samples.div_ceil(FEWEST_BLOCKS).clamp(1, most);
     traces.resize_with(samples.div_ceil(block), Trace::default);
     traces.iter_mut().enumerate().for_each(|(number, trace)| trace.first = number * block);
     block

@@ -69,6 +69,8 @@ pub enum LayerSpec {
         /// Steepness of the step.
         hardness: f32,
     },
+    /// `k-step K [relu6|hard|surrogate] [hardness=H] [balance=RATE] [scaling=B]`: see [`KStepSpec`].
+    KStep(KStepSpec),
     /// `linear UNITS [density=D] [drop-connect=P]`: every unit sees all inputs, or the share `D` of them, drawn once
     /// and for ever; with `P`, weights are left out at random while learning.
     Linear {
@@ -79,6 +81,45 @@ pub enum LayerSpec {
         /// Probability of a weight to be left out of a step.
         drop_connect: f32,
     },
+}
+
+/// The step of a k-step layer while it learns; a trained one's is hard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// `1 / (1 + e^-z)` with `z = H (x - t)`.
+    Sigmoid,
+    /// `min(max(z + 3, 0), 6) / 6`.
+    Relu6,
+    /// 1 for the winners, 0 for the others; slopes pass as if it were the identity, losers' too.
+    Hard,
+    /// As hard, but slopes pass as if it were the sigmoid.
+    Surrogate,
+}
+
+/// The settings of a k-step layer: 1 for the winners, 0 for the others, by a threshold half way between the `K`-th and
+/// the next value.
+///
+/// Source: the k-winners-take-all layers of EmbedderSDR.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct KStepSpec {
+    /// Winners, fewer than there are units.
+    pub winners: usize,
+    /// The step while learning.
+    pub step: Step,
+    /// Steepness `H` of a soft step.
+    pub hardness: f32,
+    /// Rate of the [`Balance`](crate::kwta::Balance) that keeps all units in use; 0 for none.
+    pub balance: f32,
+    /// Strength `B` of synaptic scaling: while learning, values are multiplied by `e^(-B f)`, `f` the unit's mean
+    /// output so far; 0 for none.
+    pub scaling: f32,
+}
+
+impl KStepSpec {
+    /// `winners` by a sigmoid of steepness 2, as EmbedderSDR begins with.
+    pub fn new(winners: usize) -> Self {
+        Self { winners, step: Step::Sigmoid, hardness: 2.0, balance: 0.0, scaling: 0.0 }
+    }
 }
 
 /// The settings of a k-winners layer. With `K` of all its units or more the layer is a `relu`.
@@ -173,7 +214,9 @@ impl LayerSpec {
             Self::MaxPool { size } => {
                 Ok(MapShape { height: height / size, width: width / size, channels })
             }
-            Self::SoftKWinners { winners, .. } if winners >= shape.size() => {
+            Self::SoftKWinners { winners, .. } | Self::KStep(KStepSpec { winners, .. })
+                if winners >= shape.size() =>
+            {
                 Err(format!("more than {winners} units"))
             }
             Self::Linear { units, .. } => Ok(MapShape::flat(units)),
@@ -213,6 +256,23 @@ impl fmt::Display for LayerSpec {
             }
             Self::SoftKWinners { winners, hardness } => {
                 words.push(format!("soft-k-winners {winners} hardness={hardness}"));
+            }
+            Self::KStep(spec) => {
+                words.push(format!("k-step {}", spec.winners));
+                words.extend(match spec.step {
+                    Step::Sigmoid => None,
+                    Step::Relu6 => Some("relu6".to_owned()),
+                    Step::Hard => Some("hard".to_owned()),
+                    Step::Surrogate => Some("surrogate".to_owned()),
+                });
+                let plain = KStepSpec::new(spec.winners);
+                let numbers = [
+                    ("hardness", spec.hardness, plain.hardness),
+                    ("balance", spec.balance, plain.balance),
+                    ("scaling", spec.scaling, plain.scaling),
+                ];
+                let other = numbers.iter().filter(|(_, value, plain)| value != plain);
+                words.extend(other.map(|(name, value, _)| format!("{name}={value}")));
             }
             Self::Linear { units, density, drop_connect } => {
                 words.push(format!("linear {units}"));
@@ -268,6 +328,7 @@ impl FromStr for LayerSpec {
                 winners: words.size(1..=MOST_UNITS)?,
                 hardness: words.number("hardness", 10.0, |h| h > 0.0, "a number above 0")?,
             },
+            "k-step" => Self::KStep(k_step(&mut words)?),
             "linear" => Self::Linear {
                 units: words.size(1..=MOST_UNITS)?,
                 density: words.share("density", 1.0)?,
@@ -282,7 +343,7 @@ impl FromStr for LayerSpec {
     }
 }
 
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 11] = [
     "conv",
     "pad",
     "pool",
@@ -292,6 +353,7 @@ const NAMES: [&str; 10] = [
     "dropout",
     "k-winners",
     "soft-k-winners",
+    "k-step",
     "linear",
 ];
 
@@ -308,6 +370,20 @@ fn k_winners(words: &mut Words<'_>) -> Result<KWinnersSpec> {
         relu: words.flag("relu"),
         ties: words.flag("ties"),
         straight: words.flag("straight"),
+    })
+}
+
+fn k_step(words: &mut Words<'_>) -> Result<KStepSpec> {
+    let plain = KStepSpec::new(words.size(1..=MOST_UNITS)?);
+    let steps = [("relu6", Step::Relu6), ("hard", Step::Hard), ("surrogate", Step::Surrogate)];
+    let step = steps.into_iter().find(|(name, _)| words.flag(name));
+    let from_0 = |number: f32| number >= 0.0;
+    Ok(KStepSpec {
+        step: step.map_or(Step::Sigmoid, |(_, step)| step),
+        hardness: words.number("hardness", plain.hardness, |h| h > 0.0, "a number above 0")?,
+        balance: words.number("balance", plain.balance, from_0, "a number of 0 or more")?,
+        scaling: words.number("scaling", plain.scaling, from_0, "a number of 0 or more")?,
+        ..plain
     })
 }
 

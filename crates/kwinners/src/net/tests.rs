@@ -83,6 +83,7 @@ impl<'a> Plain<'a> {
                     values.iter().copied().enumerate().map(thin).collect()
                 }
                 Layer::KWinners(layer) => all(&|values| k_winners(layer, values)),
+                Layer::KStep(layer) => all(&|values| k_step(layer, values)),
                 Layer::SoftKWinners(layer) => values
                     .chunks_exact(size)
                     .flat_map(|values| {
@@ -218,7 +219,26 @@ fn k_winners(layer: &layers::KWinnersLayer, values: &[f64]) -> Vec<f64> {
     out
 }
 
-const NETWORKS: [&str; 14] = [
+/// The step with its threshold found anew, so that differences see it move.
+fn k_step(layer: &layers::KStep, values: &[f64]) -> Vec<f64> {
+    let bias = layer.balance.bias().iter().map(|bias| f64::from(*bias));
+    let scores: Vec<f64> = values.iter().zip(bias).map(|(value, bias)| value + bias).collect();
+    let mut sorted = scores.clone();
+    sorted.sort_by(|a, b| b.total_cmp(a));
+    let k = layer.spec.winners;
+    let threshold = 0.5 * (sorted[k - 1] + sorted[k]);
+    let step = |score: &f64| {
+        let z = f64::from(layer.spec.hardness) * (score - threshold);
+        match layer.spec.step {
+            Step::Relu6 => (z + 3.0).clamp(0.0, 6.0) / 6.0,
+            Step::Sigmoid => 1.0 / (1.0 + (-z).exp()),
+            Step::Hard | Step::Surrogate => f64::from(u8::from(score > &threshold)),
+        }
+    };
+    scores.iter().map(step).collect()
+}
+
+const NETWORKS: [&str; 17] = [
     "linear 7, linear 3",
     "relu, linear 9 density=0.4, k-winners 4, linear 3",
     "conv 4 3, pool 2, k-winners 20, linear 3",
@@ -233,6 +253,9 @@ const NETWORKS: [&str; 14] = [
     "conv 3 3, pool 2, k-winners 8, dropout 0.3, linear 9 drop-connect=0.4, tanh, linear 3",
     "linear 9, soft-k-winners 3 hardness=2, linear 3",
     "conv 3 3, relu, pool 2, soft-k-winners 5 hardness=3, conv 4 2, relu, linear 3",
+    "linear 9, relu, linear 12, k-step 3, linear 3",
+    "linear 12, batch-norm, k-step 4 relu6 hardness=9, linear 3",
+    "conv 4 3, relu, linear 12, k-step 3 hardness=4, dropout 0.2, linear 3",
 ];
 
 /// A network of `spec` with duty cycles that differ, and a batch for it.
@@ -254,6 +277,10 @@ fn case(spec: &str, seed: u64) -> Case {
     let mut network = Network::new(&spec, INPUT, &build).unwrap();
     let mut rng = Rng::new(seed);
     for layer in &mut network.layers {
+        if let Layer::KStep(layer) = layer {
+            let bias = (0..12).map(|_| rng.between(-0.2, 0.2)).collect();
+            layer.balance = crate::kwta::Balance::from_parts(bias, 1.0).unwrap();
+        }
         if let Layer::KWinners(layer) = layer {
             let duty = (0..layer.shape.channels).map(|_| rng.uniform()).collect();
             layer.restore(duty, 100).unwrap();
@@ -262,7 +289,7 @@ fn case(spec: &str, seed: u64) -> Case {
     let inputs: Vec<f32> = (0..SAMPLES * INPUT.size()).map(|_| rng.between(-1.0, 1.0)).collect();
     let labels = (0..SAMPLES).map(|_| rng.below(3) as u32).collect();
     let mut traces = Vec::new();
-    let block = cut(&mut traces, SAMPLES);
+    let block = cut(&mut traces, SAMPLES, MAPS_A_BLOCK);
     for (trace, values) in traces.iter_mut().zip(inputs.chunks(block * INPUT.size())) {
         let samples = values.len() / INPUT.size();
         trace.input(samples, INPUT.size()).values.copy_from_slice(values);

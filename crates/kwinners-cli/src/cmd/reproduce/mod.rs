@@ -2,6 +2,7 @@
 
 mod attacks;
 mod classes;
+mod embedder;
 mod experiment;
 mod forum_noise;
 mod neighbours;
@@ -72,6 +73,13 @@ const TABLES: &[Table] = &[
         data: "mnist",
         takes: "about 2 hours",
         run: |arguments, shared, output| networks::DENSE.run(arguments, shared, output),
+    },
+    Table {
+        name: "embedder",
+        what: "codes learned for their neighbours: EmbedderSDR's network and ours, sentence embeddings",
+        data: "mnist, fashion-mnist, clinc150, banking77",
+        takes: "about an hour",
+        run: embedder::run,
     },
     Table {
         name: "forum-noise",
@@ -152,8 +160,8 @@ pub(crate) struct Arguments {
     /// Fit a linear probe to the codes of every row too, which takes several times as long
     #[arg(long)]
     probe: bool,
-    /// Only these rows of `dense`, `attacks` or `forum-noise`, by their presets, between commas; the first row of the
-    /// last two is always there
+    /// Only these rows of `dense`, `embedder`, `attacks` or `forum-noise`, by their presets, between commas; the first
+    /// row of the last two is always there
     #[arg(long, value_name = "PRESETS")]
     rows: Option<String>,
     /// Keep the networks of `attacks` and `forum-noise` in this folder, and take those that are there already
@@ -182,9 +190,12 @@ pub(crate) fn run(
     let names: Vec<&str> = TABLES.iter().map(|table| table.name).collect();
     let unknown = || Error::unknown_name("table", name, &names);
     let table = table.ok_or_else(unknown)?;
-    if arguments.rows.is_some() && !["attacks", "dense", "forum-noise"].contains(&table.name) {
-        let message =
-            format!("--rows is for `attacks`, `dense` and `forum-noise`, not for `{name}`");
+    if arguments.rows.is_some()
+        && !["attacks", "dense", "embedder", "forum-noise"].contains(&table.name)
+    {
+        let message = format!(
+            "--rows is for `attacks`, `dense`, `embedder` and `forum-noise`, not for `{name}`"
+        );
         return Err(BadInput(message).into());
     }
     (table.run)(arguments, shared, output)

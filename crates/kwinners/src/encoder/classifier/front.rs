@@ -1,7 +1,8 @@
 //! What comes before the network: nothing, or the log-mel image of a clip.
 
 use super::super::settings::choice;
-use super::{ClassifierSettings, shape_of};
+use super::ClassifierSettings;
+use crate::encoder::networks::shape_of;
 use crate::error::{Error, Result};
 use crate::net::MapShape;
 use crate::rng::Rng;

@@ -1,78 +1,13 @@
 //! From rows to the maps that a network takes: scaling, layout, and noise while learning.
 
-use super::{Classifier, InputNoise};
-use crate::encoder::State;
-use crate::error::{Error, Result};
-use crate::kernel::vectors::hash;
+use super::Classifier;
+use crate::encoder::networks::{in_planes, lay_out, shift};
 use crate::net::Trace;
 use crate::rng::Rng;
-use crate::rows::{ImageShape, Rows};
+use crate::rows::Rows;
 
 /// Stream of the seed that noise on inputs comes from.
 const NOISE: u64 = 0x6E6F_6973_6500_0000;
-/// Values this near to that of `s2` noise are not learned from, as a share of the range.
-const KEPT_AWAY: f32 = 0.05;
-
-/// What the training values are like.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Range {
-    low: f32,
-    high: f32,
-    /// Mean and two standard deviations: the value of `s2` noise.
-    bright: f32,
-}
-
-impl Range {
-    pub(super) fn of(rows: Rows<'_>) -> Self {
-        let values = rows.values();
-        if values.is_empty() {
-            return Self { low: 0.0, high: 0.0, bright: 0.0 };
-        }
-        let (mut low, mut high) = (values[0], values[0]);
-        let (mut sum, mut squares) = (0.0f64, 0.0f64);
-        for &value in values {
-            (low, high) = (low.min(value), high.max(value));
-            sum += f64::from(value);
-            squares += f64::from(value).powi(2);
-        }
-        let mean = sum / values.len() as f64;
-        let deviation = (squares / values.len() as f64 - mean * mean).max(0.0).sqrt();
-        Self { low, high, bright: (mean + 2.0 * deviation) as f32 }
-    }
-
-    pub(super) fn push_to(self, state: &mut State) {
-        state.push("low", self.low);
-        state.push("high", self.high);
-        state.push("bright", self.bright);
-    }
-
-    pub(super) fn take_from(state: &mut State) -> Result<Self> {
-        let range = Self {
-            low: state.take("low")?,
-            high: state.take("high")?,
-            bright: state.take("bright")?,
-        };
-        let finite = [range.low, range.high, range.bright].iter().all(|value| value.is_finite());
-        match finite && range.low <= range.high {
-            true => Ok(range),
-            false => {
-                Err(Error::shape("range of inputs", "finite, increasing", format!("{range:?}")))
-            }
-        }
-    }
-
-    /// A value of the range, away from that of the test's noise.
-    fn draw(self, rng: &mut Rng) -> f32 {
-        loop {
-            let value = rng.between(self.low, self.high);
-            let near = (value - self.bright).abs() < KEPT_AWAY * (self.high - self.low);
-            if !near || self.high <= self.low {
-                return value;
-            }
-        }
-    }
-}
-
 impl Classifier {
     /// Makes `rows` the input of a trace.
     pub(super) fn fill(&self, rows: Rows<'_>, trace: &mut Trace) {
@@ -87,25 +22,7 @@ impl Classifier {
     /// Scales a row, and lays the channels of an image side by side.
     fn lay_out(&self, row: &mut [f32], buffer: &mut Vec<f32>) {
         self.scaling.apply(row);
-        let shape = self.front.shape();
-        if shape.places() == 1 || shape.channels == 1 {
-            return;
-        }
-        buffer.clear();
-        buffer.extend_from_slice(row);
-        for (channel, plane) in buffer.chunks_exact(shape.places()).enumerate() {
-            for (place, value) in plane.iter().enumerate() {
-                row[place * shape.channels + channel] = *value;
-            }
-        }
-    }
-
-    /// The values of a map in the order that a row has them: [`Classifier::lay_out`] taken back.
-    pub(super) fn in_planes(&self, map: &[f32]) -> impl Iterator<Item = f32> {
-        let shape = self.front.shape();
-        (0..self.front.width)
-            .map(move |place| place % shape.places() * shape.channels + place / shape.places())
-            .map(|place| map[place])
+        lay_out(row, self.front.shape(), buffer);
     }
 
     /// The slopes by the rows of a trace that has slopes by its inputs.
@@ -113,7 +30,7 @@ impl Classifier {
         let (maps, mut slopes) = (&trace.slopes[0], Vec::new());
         for sample in 0..trace.len() {
             let first = slopes.len();
-            slopes.extend(self.in_planes(maps.sample(sample)));
+            slopes.extend(in_planes(maps.sample(sample), self.front.shape()));
             self.scaling.apply_to_slopes(&mut slopes[first..]);
         }
         slopes
@@ -123,6 +40,7 @@ impl Classifier {
     /// fit.
     pub(super) fn fill_noisy(&self, rows: Rows<'_>, first: u64, trace: &mut Trace) {
         let settings = &self.settings;
+        let noise_level = settings.noise_level;
         let (mut buffer, mut clip) = (Vec::new(), Vec::new());
         let signal = trace.input(rows.len(), self.front.width);
         for (sample, row) in rows.iter().enumerate() {
@@ -133,7 +51,7 @@ impl Classifier {
                 // Noise is of the clip; the image, which is moved, is made of that.
                 clip.clear();
                 clip.extend_from_slice(row);
-                self.add_noise(&mut clip, &mut rng);
+                settings.noise.add(noise_level, self.range, (&mut clip, &mut rng));
                 self.front.apply_learning(&clip, &mut rng, to);
                 if let Some(image) = shifted {
                     buffer.clear();
@@ -145,69 +63,9 @@ impl Classifier {
                     Some(image) => shift(row, image, settings.shift, (&mut rng, &mut *to)),
                     None => to.copy_from_slice(row),
                 }
-                self.add_noise(to, &mut rng);
+                settings.noise.add(noise_level, self.range, (&mut *to, &mut rng));
             }
             self.lay_out(to, &mut buffer);
-        }
-    }
-
-    fn add_noise(&self, row: &mut [f32], rng: &mut Rng) {
-        let level = match self.settings.noise {
-            InputNoise::None => return,
-            _ => rng.between(0.0, self.settings.noise_level),
-        };
-        let count = (row.len() as f32 * level) as usize;
-        match self.settings.noise {
-            InputNoise::None => {}
-            InputNoise::RandomValue => {
-                let value = self.range.draw(rng);
-                for_some(row, count, rng, |_| value);
-            }
-            InputNoise::RandomValues => for_some(row, count, rng, |rng| self.range.draw(rng)),
-            InputNoise::Waveform => {
-                for value in row {
-                    *value = (1.0 - level) * *value + level * rng.between(-1.0, 1.0);
-                }
-            }
-            InputNoise::Gaussian => {
-                let deviation = level * (self.range.high - self.range.low);
-                for value in row {
-                    let noisy = *value + deviation * rng.normal();
-                    *value = noisy.clamp(self.range.low, self.range.high);
-                }
-            }
-        }
-    }
-}
-
-/// Sets `count` different values of `row` to what `value` draws. Places come from a hash of one draw, walked
-/// over as a permutation: cheaper than shuffling.
-fn for_some(row: &mut [f32], count: usize, rng: &mut Rng, value: impl Fn(&mut Rng) -> f32) {
-    let key = rng.next_u64() as u32;
-    let mut order: Vec<(u32, u32)> =
-        (0..row.len() as u32).map(|place| (hash(place, key), place)).collect();
-    if count > 0 && count < order.len() {
-        order.select_nth_unstable(count);
-    }
-    // In the order of the places, so that what is drawn for each does not hang on the selection.
-    let mut chosen: Vec<u32> = order[..count].iter().map(|(_, place)| *place).collect();
-    chosen.sort_unstable();
-    chosen.into_iter().for_each(|place| row[place as usize] = value(rng));
-}
-
-/// Moves an image by up to `most` pixels each way; what comes in from outside is 0.
-fn shift(row: &[f32], image: ImageShape, most: usize, (rng, to): (&mut Rng, &mut [f32])) {
-    let by = |rng: &mut Rng| rng.below(2 * most + 1) as isize - most as isize;
-    let (down, right) = (by(rng), by(rng));
-    let ImageShape { width, height, .. } = image;
-    let from =
-        |at: usize, by: isize, end: usize| at.checked_add_signed(-by).filter(|from| *from < end);
-    for (plane, to) in row.chunks_exact(width * height).zip(to.chunks_exact_mut(width * height)) {
-        for (y, to) in to.chunks_exact_mut(width).enumerate() {
-            for (x, to) in to.iter_mut().enumerate() {
-                let pixel = from(y, down, height).zip(from(x, right, width));
-                *to = pixel.map_or(0.0, |(y, x)| plane[y * width + x]);
-            }
         }
     }
 }

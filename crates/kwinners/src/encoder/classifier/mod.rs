@@ -12,9 +12,7 @@ mod sparse;
 
 pub use front::ClassifierFront;
 pub use presets::ClassifierPreset;
-pub use settings::{
-    ClassifierLoss, ClassifierOptimiser, ClassifierSchedule, ClassifierSettings, InputNoise,
-};
+pub use settings::{ClassifierLoss, ClassifierSettings};
 pub use sparse::{LayerDensity, PruneSchedule, Regrow};
 
 use std::sync::OnceLock;
@@ -22,19 +20,16 @@ use std::sync::OnceLock;
 use rayon::prelude::*;
 
 use super::model::offers;
+use super::networks::{self, Progress, Range, Workspace, in_planes};
 use super::scaling::{InputScaling, Scaling};
 use super::{Classify, Encoder, Inputs, Kind, Schedule, State};
 use crate::error::{Error, Result};
 use crate::kernel::SelectScratch;
 use crate::kwta::KWinners;
-use crate::net::{
-    Build, Layer, LayerSpec, LayerState, LayerView, MapShape, Network, NetworkSpec, Trace,
-};
+use crate::net::{Build, Layer, LayerSpec, LayerView, Network, NetworkSpec, Trace};
 use crate::rows::{ImageShape, Rows};
 use crate::sdr::SdrBatch;
 use front::Front;
-use inputs::Range;
-use learn::{Progress, Workspace};
 
 /// Samples of a fit whose length is not set.
 const ENOUGH_SAMPLES: usize = 600_000;
@@ -152,19 +147,7 @@ impl Classifier {
         let spec = whole(&settings, classes);
         let front = Front::new(&settings, width, image)?;
         let mut network = Network::empty(&spec, front.shape(), &build(&settings))?;
-        for (number, layer) in network.layers.iter_mut().enumerate() {
-            let mut saved = LayerState::default();
-            if let Layer::KWinners(_) = layer {
-                saved.samples = state.take(&layer_name(number, "samples"))?;
-            }
-            for (name, slot) in layer_arrays(number, layer) {
-                match slot {
-                    Slot::Floats => saved.floats.push(state.take_array(&name)?),
-                    Slot::Masks => saved.masks = state.take_array(&name)?,
-                }
-            }
-            layer.restore(saved, &settings.optimiser())?;
-        }
+        networks::restore(&mut network, state, &settings.optimiser())?;
         settings.check_places(&network)?;
         let mut classifier = Self {
             width,
@@ -187,6 +170,17 @@ impl Classifier {
     /// The settings that the classifier was made with.
     pub fn settings(&self) -> &ClassifierSettings {
         &self.settings
+    }
+
+    /// What others can build on: the layers before the last, the network at work, and the scaling of its inputs.
+    pub(super) fn body(&self) -> Result<(&NetworkSpec, &Network, &Scaling)> {
+        match self.front.is_some() {
+            false => Ok((&self.settings.layers, &self.network, &self.scaling)),
+            true => {
+                let reason = "the classifier takes clips by front=log-mel, its layers take no rows";
+                Err(Error::Unsupported(reason.to_owned()))
+            }
+        }
     }
 
     /// Weights that are not held at zero, layer by layer, and of how many: layers without weights left out,
@@ -247,7 +241,7 @@ impl Classifier {
         trace.input(1, self.width).values.fill(0.0);
         self.network.infer(&mut trace, self.code.layer);
         self.network.unit_slopes(&mut trace, self.code.layer, unit);
-        self.in_planes(trace.slopes[0].sample(0)).collect()
+        in_planes(trace.slopes[0].sample(0), self.front.shape()).collect()
     }
 
     fn check_rows(&self, rows: Rows<'_>) -> Result<()> {
@@ -324,46 +318,6 @@ fn build(settings: &ClassifierSettings) -> Build {
         period: settings.duty_period,
         seed: settings.seed,
     }
-}
-
-/// Images as maps, other inputs as one place.
-fn shape_of(width: usize, image: Option<ImageShape>) -> MapShape {
-    image.map_or(MapShape::flat(width), |image| MapShape {
-        height: image.height,
-        width: image.width,
-        channels: image.channels,
-    })
-}
-
-/// What one array of a layer holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Slot {
-    Floats,
-    Masks,
-}
-
-/// The arrays that a layer is saved in, by their names.
-fn layer_arrays(number: usize, layer: &Layer) -> Vec<(String, Slot)> {
-    let learned = ["weights", "wfirst", "wsecond", "wpeak", "bias", "bfirst", "bsecond", "bpeak"];
-    let floats = |names: &[&str]| -> Vec<(String, Slot)> {
-        names.iter().map(|name| (layer_name(number, name), Slot::Floats)).collect()
-    };
-    let masks = (layer_name(number, "masks"), Slot::Masks);
-    match layer {
-        Layer::Convolve(_) | Layer::Linear(_) => [floats(&learned), vec![masks]].concat(),
-        Layer::BatchNorm(norm) => {
-            let affine = if norm.is_affine() { &learned[..] } else { &[] };
-            [floats(&["normmean", "normvariance"]), floats(affine)].concat()
-        }
-        Layer::KWinners(_) => floats(&["duty"]),
-        _ => Vec::new(),
-    }
-}
-
-/// A name of lower-case letters, at most 16, for something of layer `number`.
-fn layer_name(number: usize, what: &str) -> String {
-    let letter = |digit: usize| char::from(b'a' + (digit % 26) as u8);
-    format!("{}{}{what}", letter(number / 26), letter(number))
 }
 
 impl Encoder for Classifier {
@@ -456,19 +410,7 @@ impl Kind for Classifier {
         self.scaling.push_to(&mut state);
         self.range.push_to(&mut state);
         self.progress.push_to(&mut state);
-        for (number, layer) in self.network.layers.iter().enumerate() {
-            let saved = layer.save();
-            if let Layer::KWinners(_) = layer {
-                state.push(&layer_name(number, "samples"), saved.samples);
-            }
-            let mut floats = saved.floats.iter();
-            for (name, slot) in layer_arrays(number, layer) {
-                match slot {
-                    Slot::Floats => state.push_array(&name, floats.next().expect("as many")),
-                    Slot::Masks => state.push_array(&name, &saved.masks),
-                }
-            }
-        }
+        networks::save(&self.network, &mut state);
         state
     }
 }

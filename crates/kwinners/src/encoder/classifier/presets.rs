@@ -3,7 +3,8 @@
 use super::super::scaling::InputScaling;
 use super::super::settings::choice;
 use super::front::ClassifierFront;
-use super::settings::{ClassifierOptimiser, ClassifierSchedule, ClassifierSettings, InputNoise};
+use super::settings::ClassifierSettings;
+use crate::encoder::networks::{InputNoise, NetworkOptimiser, NetworkSchedule};
 use crate::net::{FirstValues, NetworkSpec};
 
 choice! {
@@ -159,9 +160,9 @@ impl ClassifierSettings {
             batch: 64,
             first_batch: 0,
             learning_rate: 0.01,
-            schedule: ClassifierSchedule::Epoch,
+            schedule: NetworkSchedule::Epoch,
             rate_factor: 0.8,
-            optimiser: ClassifierOptimiser::Sgd,
+            optimiser: NetworkOptimiser::Sgd,
             momentum: 0.0,
             boost: 1.5,
             boost_decay: 0.85,
@@ -236,7 +237,7 @@ impl ClassifierSettings {
     fn notebook(text: &str, boost: f32) -> Self {
         Self {
             epochs: 10,
-            schedule: ClassifierSchedule::Constant,
+            schedule: NetworkSchedule::Constant,
             momentum: 0.5,
             boost,
             boost_decay: 0.9,
@@ -249,8 +250,8 @@ impl ClassifierSettings {
             epochs: 15,
             first_batch: 0,
             learning_rate: 0.001,
-            schedule: ClassifierSchedule::Cosine,
-            optimiser: ClassifierOptimiser::Adam,
+            schedule: NetworkSchedule::Cosine,
+            optimiser: NetworkOptimiser::Adam,
             noise: InputNoise::RandomValue,
             ..Self::mnist_sparse_cnn()
         }
@@ -266,7 +267,7 @@ impl ClassifierSettings {
             layers: layers(&text),
             winners: 48,
             epochs: 10,
-            schedule: ClassifierSchedule::Constant,
+            schedule: NetworkSchedule::Constant,
             boost,
             boost_decay: 1.0,
             first_weights: FirstValues::Xavier,
@@ -282,10 +283,10 @@ impl ClassifierSettings {
             epochs: 100,
             batch: 100,
             learning_rate: 0.1,
-            schedule: ClassifierSchedule::Step,
+            schedule: NetworkSchedule::Step,
             rate_factor: 0.1,
             rate_every: 25_000,
-            optimiser: ClassifierOptimiser::Nesterov,
+            optimiser: NetworkOptimiser::Nesterov,
             momentum: 0.9,
             weight_decay: 5e-4,
             ..Self::paper_dense(text)

@@ -1,44 +1,15 @@
 //! Settings of the classifier.
 
+use super::super::networks::{InputNoise, NetworkOptimiser, NetworkSchedule, Pace};
 use super::super::scaling::InputScaling;
 use super::super::settings::{
-    Value, check_below_1, check_counts, check_from_0, check_positive, choice, settings,
+    check_below_1, check_counts, check_from_0, check_positive, choice, settings,
 };
 use super::front::ClassifierFront;
 use super::presets::ClassifierPreset;
 use super::sparse::{LayerDensity, PruneSchedule, Regrow};
 use crate::error::{Error, Result};
 use crate::net::{FirstValues, Loss, NetworkSpec, Optimiser, Target};
-
-choice! {
-    /// How the weights of a classifier follow their gradient.
-    ClassifierOptimiser {
-        /// Descent, with momentum if it is set.
-        Sgd = "sgd",
-        /// Nesterov's momentum.
-        Nesterov = "nesterov",
-        /// Adam with 0.9, 0.999 and 1e-8.
-        Adam = "adam",
-        /// Adam that divides by the largest mean square so far.
-        AmsGrad = "amsgrad",
-    }
-}
-
-choice! {
-    /// How the learning rate of a classifier goes on.
-    ClassifierSchedule {
-        /// The same all the time.
-        Constant = "constant",
-        /// Times `rate_factor` after every epoch.
-        Epoch = "epoch",
-        /// Times `rate_factor` after every `rate_every` steps.
-        Step = "step",
-        /// Down to 0 on half a cosine.
-        Cosine = "cosine",
-        /// Times `rate_factor` where the mean loss of `rate_every` epochs running was no better than before.
-        Plateau = "plateau",
-    }
-}
 
 choice! {
     /// What a classifier's scores are to be.
@@ -49,66 +20,6 @@ choice! {
         Mse = "mse",
         /// The same through a sigmoid: cross-entropy of each class.
         Bce = "bce",
-    }
-}
-
-choice! {
-    /// What is done to inputs while learning, so that noise later does less harm.
-    InputNoise {
-        /// Nothing.
-        None = "none",
-        /// A share of an image's values, drawn up to `noise_level`, takes one value, drawn from the range of the
-        /// training values for each image, never within a twentieth of the range of what `s2` noise takes.
-        RandomValue = "random-value",
-        /// As `random-value`, but every value drawn for itself.
-        RandomValues = "random-values",
-        /// Normal numbers, their deviation drawn up to `noise_level` of the range.
-        Gaussian = "gaussian",
-        /// For sound: `(1 - a) x + a u`, `a` drawn up to `noise_level` for each clip, `u` uniform in `-1..1` for
-        /// each sample.
-        Waveform = "waveform",
-    }
-}
-
-impl Value for NetworkSpec {
-    const EXPECTED: &'static str = "layers joined by commas, such as linear 100, k-winners 10";
-
-    fn parse(text: &str) -> Option<Self> {
-        text.parse().ok()
-    }
-
-    fn print(&self) -> String {
-        self.to_string()
-    }
-
-    fn explain(text: &str) -> Option<Error> {
-        text.parse::<Self>().err()
-    }
-}
-
-impl Value for FirstValues {
-    const EXPECTED: &'static str = "one of kaiming rescaled he xavier uniform";
-
-    fn parse(text: &str) -> Option<Self> {
-        Some(match text.trim() {
-            "kaiming" => Self::Kaiming,
-            "rescaled" => Self::Rescaled,
-            "he" => Self::He,
-            "xavier" => Self::Xavier,
-            "uniform" => Self::Uniform,
-            _ => return None,
-        })
-    }
-
-    fn print(&self) -> String {
-        let name = match self {
-            Self::Kaiming => "kaiming",
-            Self::Rescaled => "rescaled",
-            Self::He => "he",
-            Self::Xavier => "xavier",
-            Self::Uniform => "uniform",
-        };
-        name.to_owned()
     }
 }
 
@@ -130,13 +41,13 @@ settings! {
         /// How far the weights move a step.
         learning_rate: f32 = 0.001,
         /// How the rate goes on: constant, epoch, step, cosine or plateau.
-        schedule: ClassifierSchedule = ClassifierSchedule::Cosine,
+        schedule: NetworkSchedule = NetworkSchedule::Cosine,
         /// What the rate is multiplied by, epoch after epoch or where the schedule says.
         rate_factor: f32 = 0.8,
         /// Steps between two cuts of the rate (`step`), or epochs without progress (`plateau`).
         rate_every: usize = 5,
         /// How the weights follow their gradient: sgd, nesterov, adam or amsgrad.
-        optimiser: ClassifierOptimiser = ClassifierOptimiser::Adam,
+        optimiser: NetworkOptimiser = NetworkOptimiser::Adam,
         /// Share of the last step that is taken again by sgd and nesterov.
         momentum: f32 = 0.0,
         /// Pull of every weight and bias towards 0, added to its slope.
@@ -199,14 +110,12 @@ impl ClassifierSettings {
     }
 
     pub(super) fn optimiser(&self) -> Optimiser {
-        let Self { momentum, .. } = *self;
-        let (beta1, beta2, epsilon) = (0.9, 0.999, 1e-8);
-        match self.optimiser {
-            ClassifierOptimiser::Sgd => Optimiser::Sgd { momentum },
-            ClassifierOptimiser::Nesterov => Optimiser::Nesterov { momentum },
-            ClassifierOptimiser::Adam => Optimiser::Adam { beta1, beta2, epsilon },
-            ClassifierOptimiser::AmsGrad => Optimiser::AmsGrad { beta1, beta2, epsilon },
-        }
+        self.optimiser.rule(self.momentum)
+    }
+
+    pub(super) fn pace(&self) -> Pace {
+        let Self { learning_rate, schedule, rate_factor, rate_every, epochs, .. } = *self;
+        Pace { first: learning_rate, schedule, factor: rate_factor, every: rate_every, epochs }
     }
 
     /// Refuses values out of range.

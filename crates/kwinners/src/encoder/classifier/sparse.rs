@@ -1,7 +1,8 @@
 //! Sparse weights over the whole network: how many, and how their places move while it learns.
 
 use super::super::settings::{check_below_1, check_from_0, check_positive, choice};
-use super::{Classifier, ClassifierOptimiser, ClassifierSettings};
+use super::{Classifier, ClassifierSettings};
+use crate::encoder::networks::NetworkOptimiser;
 use crate::error::{Error, Result};
 use crate::net::{Change, Densities, Growth, LayerSpec, Network};
 
@@ -89,7 +90,7 @@ impl ClassifierSettings {
 
     /// Refuses what does not go with sparse weights.
     fn check_with_sparse(&self) -> Result<()> {
-        use ClassifierOptimiser::{Nesterov, Sgd};
+        use NetworkOptimiser::{Nesterov, Sgd};
         let plain = matches!(self.optimiser, Sgd | Nesterov) && self.momentum == 0.0;
         if self.regrow == Regrow::Momentum && plain {
             let expected = "above 0: weights grow where it is largest";

@@ -8,7 +8,7 @@ use super::Sample;
 use crate::error::Result;
 use crate::net::{
     Build, FirstValues, LayerSpec, MapShape, Move, Network, NetworkSpec, Optimiser, Signal, Trace,
-    cut,
+    VECTORS_A_BLOCK, cut,
 };
 use crate::rng::Rng;
 
@@ -125,7 +125,7 @@ impl<'a> Judge<'a> {
 
     /// Fills the traces with the `x` and the `y` of each pair, side by side.
     fn show(&mut self, pairs: &[(usize, usize)]) {
-        let block = cut(&mut self.traces, pairs.len());
+        let block = cut(&mut self.traces, pairs.len(), VECTORS_A_BLOCK);
         for (trace, pairs) in self.traces.iter_mut().zip(pairs.chunks(block)) {
             let input = trace.input(pairs.len(), self.x.width + self.y.width);
             for (place, &(x, y)) in pairs.iter().enumerate() {

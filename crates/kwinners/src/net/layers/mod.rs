@@ -5,6 +5,7 @@ mod batch_norm;
 mod conv;
 mod conv_slopes;
 mod elementwise;
+mod k_step;
 mod k_winners;
 mod linear;
 mod pool;
@@ -13,6 +14,7 @@ mod weights;
 pub(crate) use batch_norm::BatchNorm;
 pub(crate) use conv::Convolve;
 pub(crate) use elementwise::{Activation, Dropout, Pad};
+pub(crate) use k_step::KStep;
 pub(crate) use k_winners::{KWinnersLayer, SoftKWinners};
 pub(crate) use linear::Linear;
 pub(crate) use pool::MaxPool;
@@ -96,6 +98,7 @@ pub(crate) enum Layer {
     Activation(Activation),
     Dropout(Dropout),
     KWinners(KWinnersLayer),
+    KStep(KStep),
     SoftKWinners(SoftKWinners),
     Linear(Linear),
 }
@@ -117,6 +120,7 @@ impl Layer {
             Self::Activation(layer) => layer.forward(input, output),
             Self::Dropout(layer) => layer.forward(input, output, pass),
             Self::KWinners(layer) => layer.forward(input, output, pass, scratch),
+            Self::KStep(layer) => layer.forward(input, output, pass, scratch),
             Self::SoftKWinners(layer) => layer.forward(input, output, scratch),
             Self::Linear(layer) => layer.forward(input, output, scratch),
         }
@@ -138,6 +142,7 @@ impl Layer {
             Self::Activation(layer) => layer.backward(flow, input_slopes),
             Self::Dropout(layer) => layer.backward(flow, input_slopes, pass),
             Self::KWinners(layer) => layer.backward(flow, input_slopes),
+            Self::KStep(layer) => layer.backward(flow, input_slopes, pass, scratch),
             Self::SoftKWinners(layer) => layer.backward(flow, input_slopes, scratch),
             Self::Linear(layer) => layer.backward(flow, input_slopes, scratch),
         }
@@ -158,6 +163,7 @@ impl Layer {
     pub(crate) fn observe(&mut self, flows: &[Flow<'_>]) {
         match self {
             Self::KWinners(layer) => layer.observe(flows),
+            Self::KStep(layer) => layer.observe(flows),
             Self::BatchNorm(layer) => layer.observe(),
             _ => {}
         }
@@ -212,6 +218,7 @@ impl Layer {
                 state.floats = [layer.weights.save(), layer.bias.save()].concat();
             }
             Self::BatchNorm(layer) => state.floats = layer.save(),
+            Self::KStep(layer) => return layer.save(),
             Self::KWinners(layer) => {
                 state.samples = layer.duty.samples();
                 state.floats = vec![layer.duty.values().to_vec()];
@@ -229,6 +236,7 @@ impl Layer {
             Self::Linear(layer) => layer.restore(&mut state, optimiser)?,
             Self::BatchNorm(layer) => layer.restore(&mut state, optimiser)?,
             Self::KWinners(layer) => layer.restore(state.take()?, state.samples)?,
+            Self::KStep(layer) => layer.restore(&mut state)?,
             _ => {}
         }
         match state.floats.len() + state.masks.len() {

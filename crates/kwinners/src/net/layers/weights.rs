@@ -37,6 +37,12 @@ impl Learned {
         &self.parameter.values
     }
 
+    /// Keeps the values and forgets how they came to be: `optimiser` begins anew.
+    pub(crate) fn forget(&mut self, optimiser: &Optimiser) {
+        let values = std::mem::take(&mut self.parameter.values);
+        self.parameter = Parameter::new(values, optimiser);
+    }
+
     /// Holds all values at zero that are not `kept`, one a value.
     pub(crate) fn keep(&mut self, kept: Vec<bool>) {
         assert_eq!(kept.len(), self.values().len(), "one answer a value");
