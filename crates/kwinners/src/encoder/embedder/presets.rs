@@ -99,6 +99,7 @@ impl EmbedderSettings {
             layers: layers(network),
             units: 1024,
             winners: 32,
+            balance: 0.0004,
             epochs: 8,
             batch: 128,
             ..Self::default()
@@ -111,6 +112,7 @@ impl EmbedderSettings {
             units: 2048,
             winners: 40,
             loss: EmbedderLoss::Contrast,
+            balance: 0.002,
             epochs: 12,
             input: InputScaling::Standardised,
             ..Self::default()

@@ -61,9 +61,10 @@ impl<'a> Points<'a> {
                 distances.iter_mut().for_each(|cosine| *cosine = 1.0 - *cosine);
             }
             metric => {
-                distances.extend(others.iter().map(|&other| {
-                    distance(metric, self.rows.row(row), self.rows.row(other as usize))
-                }))
+                let of = |other: &u32| {
+                    distance(metric, self.rows.row(row), self.rows.row(*other as usize))
+                };
+                distances.extend(others.iter().map(of));
             }
         }
     }
