@@ -68,7 +68,7 @@ fn the_demo_reports_by_the_names_that_scripts_know() {
             ],
         ),
         ("separation", &["goodness", "goodness_script", "raw_goodness", "raw_goodness_script"]),
-        ("reconstruction", &["fvu", "mse"]),
+        ("reconstruction", &["fvu", "mse", "psnr"]),
         ("time", &["encode_per_s", "fit_s"]),
     ];
     for (section, names) in sections {
