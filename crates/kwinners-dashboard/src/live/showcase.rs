@@ -96,26 +96,23 @@ pub struct Showcase {
 
 impl Showcase {
     /// Takes new pictures of `model` if somebody looks and it is time for some. Costs a look at a counter
-    /// otherwise.
-    ///
-    /// # Errors
-    /// If the data do not fit the model.
-    pub fn offer(&self, model: &Model, data: &Dataset, samples: u64) -> Result<()> {
+    /// otherwise. What can't be drawn is left out: it is no reason to stop a fit.
+    pub fn offer(&self, model: &Model, data: &Dataset, samples: u64) {
         if self.watchers.load(Ordering::Relaxed) == 0 {
-            return Ok(());
+            return;
         }
         let begin = Instant::now();
-        let Ok(mut due) = self.due.try_lock() else { return Ok(()) };
+        let Ok(mut due) = self.due.try_lock() else { return };
         if due.is_some_and(|due| begin < due) {
-            return Ok(());
+            return;
         }
-        let snapshot = Arc::new(Snapshot::of(model, data, Some(samples))?);
-        if let Some(mut place) = free(self.latest.try_lock()) {
-            *place = Some(snapshot);
+        if let Ok(snapshot) = Snapshot::of(model, data, Some(samples))
+            && let Some(mut place) = free(self.latest.try_lock())
+        {
+            *place = Some(Arc::new(snapshot));
             self.number.fetch_add(1, Ordering::Relaxed);
         }
         *due = Some(Instant::now() + PAUSE.max(begin.elapsed() * SHARE));
-        Ok(())
     }
 
     /// The fit is over: from now on the model file has what there is to show.

@@ -106,14 +106,17 @@ pub fn report_page(page: &Page<'_>) -> Result<String> {
     Ok(document(&headline::title(page), &body))
 }
 
+/// What a report may load: nothing but itself.
+const POLICY: &str = "default-src 'none'; img-src data:; style-src 'unsafe-inline'";
+
 /// A whole document around `body`.
 fn document(title: &str, body: &str) -> String {
     let style = include_str!("../../assets/style.css");
     format!(
         "<!doctype html>\n<html lang=en><head><meta charset=utf-8>\
          <meta name=viewport content=\"width=device-width, initial-scale=1\">\
-         <meta http-equiv=Content-Security-Policy content=\"default-src 'none'; img-src data:; style-src \
-         'unsafe-inline'\"><meta name=color-scheme content=\"light dark\"><title>{}</title>\
+         <meta http-equiv=Content-Security-Policy content=\"{POLICY}\">\
+         <meta name=color-scheme content=\"light dark\"><title>{}</title>\
          <style>{style}</style></head><body class=report><main>{body}</main>\
          <footer>Made by kwinners {}. This file is complete: it loads nothing.</footer></body></html>\n",
         escape(title),

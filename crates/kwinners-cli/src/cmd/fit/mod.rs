@@ -131,7 +131,7 @@ pub(crate) fn run(
         }
         if let Some((_, showcase)) = &page {
             let samples = position.epoch * data.len() + position.sample;
-            showcase.offer(model, &data, samples as u64)?;
+            showcase.offer(model, &data, samples as u64);
         }
         Ok(checkpoints.look(model, position)?)
     };
