@@ -35,7 +35,9 @@ fn learned(
 ) -> (Pursuit, LinearDecoder) {
     let settings = PursuitSettings { units, winners, ..Default::default() };
     let mut encoder = Pursuit::new(settings, rows).unwrap();
-    (0..turns).for_each(|_| drop(encoder.learn(rows, None).unwrap()));
+    for _ in 0..turns {
+        encoder.learn(rows, None).unwrap();
+    }
     let decoder = LinearDecoder::of(&encoder, units).unwrap();
     (encoder, decoder)
 }

@@ -1,5 +1,6 @@
 //! Nearest neighbours of sentence embeddings by codes of a few bytes, read through a decoder.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use anyhow::bail;
@@ -38,13 +39,13 @@ enum Method {
 
 /// One row of the table: a method, units and winners.
 const ROWS: [(Method, usize, usize); 7] = [
-    (Method::Autoencoder, 2048, 32),
-    (Method::Refined, 2048, 32),
     (Method::Pursuit, 1024, 28),
     (Method::Pursuit, 2048, 32),
     (Method::Pursuit, 4096, 32),
     (Method::Pursuit, 4096, 48),
     (Method::Pursuit, 4096, 60),
+    (Method::Autoencoder, 2048, 32),
+    (Method::Refined, 2048, 32),
 ];
 
 /// The figures of one run.
@@ -89,6 +90,8 @@ struct Task {
     base: Dataset,
     queries: Dataset,
     truth: Vec<Vec<usize>>,
+    /// Autoencoders by their seeds: two rows are of the same.
+    autoencoders: BTreeMap<u64, Model>,
 }
 
 pub(super) fn run(
@@ -107,7 +110,7 @@ pub(super) fn run(
     let truth = nearest(base.rows(), queries.rows(), |value| value);
     let sign = |value: f32| if value > 0.0 { 1.0 } else { -1.0 };
     let sign_bits = recall(&truth, &nearest(base.rows(), queries.rows(), sign));
-    let task = Task { base, queries, truth };
+    let mut task = Task { base, queries, truth, autoencoders: BTreeMap::new() };
     let seeds: Vec<u64> = (0..arguments.seeds.get()).collect();
     let mut lines = Vec::new();
     for (method, units, winners) in ROWS {
@@ -134,15 +137,15 @@ pub(super) fn run(
 impl Task {
     /// Makes codes of the base, and finds the queries' neighbours by them.
     fn measure(
-        &self,
+        &mut self,
         method: Method,
         (units, winners): (usize, usize),
         seed: u64,
         output: &Output,
     ) -> anyhow::Result<Run> {
         let begin = Instant::now();
-        let rows = self.base.rows();
         let model = self.fitted(method, (units, winners), seed, output)?;
+        let rows = self.base.rows();
         let Some(decoder) = model.decoder() else { bail!("both kinds decode") };
         let decoder = LinearDecoder::of(decoder, units)?;
         let mut codes = model.encoder().encode(rows)?;
@@ -168,7 +171,7 @@ impl Task {
     }
 
     fn fitted(
-        &self,
+        &mut self,
         method: Method,
         (units, winners): (usize, usize),
         seed: u64,
@@ -177,6 +180,9 @@ impl Task {
         let numbers = [("units", units.to_string()), ("winners", winners.to_string())];
         let mut settings = numbers.map(|(key, value)| (key.to_owned(), value)).to_vec();
         settings.push(("seed".to_owned(), seed.to_string()));
+        if let Some(model) = self.autoencoders.get(&seed).filter(|_| method != Method::Pursuit) {
+            return Ok(model.clone());
+        }
         let kind = match method {
             Method::Pursuit => "pursuit",
             Method::Autoencoder | Method::Refined => {
@@ -190,6 +196,9 @@ impl Task {
         let fitted = fitting::fit(output, &mut model, &self.base, from, (every, look))?;
         if fitted.reason == StopReason::Asked {
             bail!("stopped before the table was done");
+        }
+        if kind == "autoencoder" {
+            self.autoencoders.insert(seed, model.clone());
         }
         Ok(model)
     }
