@@ -201,8 +201,9 @@ impl Sets {
         let own = row.settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
         let settings: Vec<_> = own.chain([("seed".to_owned(), seed.to_string())]).collect();
         let mut model = Model::new(row.kind, &settings, train.inputs())?;
-        let watch = (&mut |_: &_, _: &_, _| Ok(()), &mut |_: &_, _: &_, _| Ok(()));
-        let fitted = fitting::fit(output, &mut model, train, Position::default(), watch)?;
+        let (every, look) = (&mut |_: &_, _: &_, _| Ok(()), &mut |_: &_, _: &_, _| Ok(()));
+        let from = Position::default();
+        let fitted = fitting::fit(output, &mut model, train, from, (every, look))?;
         if fitted.reason == StopReason::Asked {
             bail!("stopped before the table was done");
         }
