@@ -202,8 +202,7 @@ fn presets_are_written_right() {
     for (preset, side, channels) in presets {
         let shape = ImageShape { width: side, height: side, channels };
         let data = labelled(12, side * side * channels, 2);
-        let mut settings = EmbedderSettings::default();
-        settings.preset = preset;
+        let settings = EmbedderSettings { preset, ..EmbedderSettings::default() };
         let name = settings.list().into_iter().find(|(key, _)| *key == "preset").unwrap().1;
         let mut settings = EmbedderSettings::default();
         settings.set("preset", &name).unwrap();

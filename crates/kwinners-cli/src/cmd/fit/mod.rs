@@ -55,7 +55,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SPEC")]
     validate: Option<String>,
     /// Take over the first layers of this classifier, as many as `layers` has alike, for the embedder to learn on from
-    #[arg(long, value_name = "MODEL.kw", conflicts_with = "resume")]
+    #[arg(long, value_name = "MODEL.kw")]
     start: Option<PathBuf>,
     /// Go on from the checkpoint of the same command: the model will have the same bytes as if the
     /// run had never been stopped
@@ -87,7 +87,7 @@ pub(crate) fn run(
     let validation = arguments.validate.as_ref().map(|spec| super::load(spec, shared));
     let validation = validation.transpose()?;
     let mut model = Model::new(kind, &settings, data.inputs())?;
-    if let Some(path) = &arguments.start {
+    if let Some(path) = arguments.start.as_ref().filter(|_| !arguments.resume) {
         let layers = model.start_from(&file::load_model(path)?.model)?;
         output.note(format_args!("the first {layers} layers are those of {}", path.display()));
     }

@@ -100,7 +100,7 @@ impl EmbedderSettings {
             units: 1024,
             winners: 32,
             balance: 0.0004,
-            epochs: 8,
+            epochs: 5,
             batch: 128,
             ..Self::default()
         }
