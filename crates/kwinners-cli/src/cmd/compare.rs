@@ -54,8 +54,8 @@ fn side(path: &Path) -> anyhow::Result<Side> {
             (path.to_owned(), [path.with_extension("jsonl"), path.with_file_name("model.jsonl")])
         }
     };
-    let text = std::fs::read_to_string(&file).map_err(Error::io(&file))?;
-    let report: Value = serde_json::from_str(&text).map_err(|error| {
+    let text = std::fs::read(&file).map_err(Error::io(&file))?;
+    let report: Value = serde_json::from_slice(&text).map_err(|error| {
         BadInput(format!(
             "{}: expected a report, as `eval --json` prints it: {error}",
             file.display()

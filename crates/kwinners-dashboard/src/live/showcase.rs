@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::raster::{Raster, shape, tile, value_range};
 
 /// Least time between two pictures.
-const PAUSE: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_secs(3);
 /// A fit spends at most one part in so many of its time on pictures.
 const SHARE: u32 = 100;
 /// Filters and samples that are shown.

@@ -80,15 +80,14 @@ pub(super) fn duty(page: &Page<'_>) -> Option<Figure> {
     .html();
     let how = format!(
         "Every unit is counted once, at the share of the test codes that have it on. Were all used alike, they would stand \
-         at the dashed line, k / n = {:.2} %. {} at all.",
+         at the dashed line, k / n = {:.2} %. {}",
         100.0 * fair,
         match dead {
-            0 => "No unit is never on".to_owned(),
-            1 => "One unit is dead: never on".to_owned(),
-            _ => format!("{dead} units are dead: never on"),
+            0 => "Every unit is on in some code.".to_owned(),
+            1 => "One unit is dead: never on.".to_owned(),
+            _ => format!("{dead} units are dead: never on."),
         }
     );
-    let how = how.replace("never on at all.", "never on.");
     Some(Figure {
         id: "duty",
         title: "How evenly units are used".to_owned(),
