@@ -11,6 +11,8 @@
 mod autoencoder;
 #[path = "hot_paths/classifier.rs"]
 mod classifier;
+#[path = "hot_paths/index.rs"]
+mod index;
 #[path = "hot_paths/spatial_pooler.rs"]
 mod spatial_pooler;
 
@@ -92,6 +94,9 @@ fn main() {
             }
             if wants("classifier") {
                 classifier::run(&images, threads);
+            }
+            if wants("index") {
+                index::run(threads);
             }
             if wants("overlap") {
                 overlap(threads);

@@ -11,6 +11,7 @@
 //! - [`Encoder`], [`Learner`], [`Decoder`]: what turns vectors into codes, learns, and turns codes
 //!   back. [`Model`] is any of the kinds in [`encoder`].
 //! - [`Dataset`] and [`data`]: where vectors come from. [`train::fit`] goes through them.
+//! - [`SdrIndex`] and [`index`]: codes searched by overlap, exactly.
 //! - [`speech`]: clips of sound as log-mel images, and their augmentation.
 //! - [`metrics`] and [`report`]: how good the codes are, beside the raw data. [`mod@file`] keeps things.
 //!
@@ -25,6 +26,7 @@ pub mod data;
 pub mod encoder;
 mod error;
 pub mod file;
+pub mod index;
 #[allow(unsafe_code, reason = "the hot loops live here, each block with its reason")]
 mod kernel;
 mod kwta;
@@ -40,6 +42,7 @@ pub mod train;
 pub use data::Dataset;
 pub use encoder::{Decoder, Encoder, Learner, Model, Step};
 pub use error::{Error, Result};
+pub use index::SdrIndex;
 pub use kernel::instruction_set;
 pub use kwta::{Balance, Boost, DutyCycle, KWinners};
 pub use rng::Rng;

@@ -6,9 +6,11 @@ pub(crate) mod demo;
 pub(crate) mod encode;
 pub(crate) mod eval;
 pub(crate) mod fit;
+pub(crate) mod index;
 pub(crate) mod inspect;
 pub(crate) mod interchange;
 pub(crate) mod reproduce;
+pub(crate) mod search;
 
 use std::path::Path;
 
@@ -36,6 +38,8 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         Command::Eval(arguments) => eval::run(arguments, shared, output),
         Command::Export(arguments) => interchange::export(arguments, output),
         Command::Import(arguments) => interchange::import(arguments, shared, output),
+        Command::Index(arguments) => index::run(arguments, output),
+        Command::Search(arguments) => search::run(arguments, shared, output),
         Command::Inspect(arguments) => inspect::run(arguments, output),
         Command::Data(verb) => data::run(verb, shared, output),
         Command::Reproduce(arguments) => reproduce::run(arguments, shared, output),

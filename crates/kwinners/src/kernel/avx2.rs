@@ -5,6 +5,7 @@ use std::arch::x86_64::*;
 use super::Table;
 use super::maps::{self, RowPair, SparsePattern, Windows};
 use super::pools::{self, Adaptation, Lanes, LocalScratch, Neighbourhoods, Synapses, WordRows};
+use super::postings::{self, Columns, Line};
 use super::select::{Effort, SelectScratch, Steps, narrow};
 use super::tiles::{BLOCK, BlockedRows, CHUNK, Delta, Factors, Pair, TILE_UNITS};
 use super::vectors::{self, AdamStep, Moved, Noise, Weighted};
@@ -79,6 +80,14 @@ pub(super) static TABLE: Table = Table {
             scores: &[f32], grid: &Neighbourhoods, bounds: (f32, f32),
             scratch: &mut LocalScratch, winners: &mut Vec<u32>
         ) -> ()
+    ),
+    add_lines: entry!(
+        add_lines(
+            columns: Columns<'_>, column: usize, units: &[u32], least: u32, planes: &mut [Line]
+        ) -> Line
+    ),
+    counters_at_least: entry!(
+        counters_at_least(counters: &[u16], least: u16, places: &mut Vec<u32>) -> ()
     ),
 };
 
@@ -357,4 +366,20 @@ fn local_winners(
     winners: &mut Vec<u32>,
 ) {
     pools::local_winners(scores, grid, bounds, scratch, winners);
+}
+
+#[target_feature(enable = "avx2")]
+fn add_lines(
+    columns: Columns<'_>,
+    column: usize,
+    units: &[u32],
+    least: u32,
+    planes: &mut [Line],
+) -> Line {
+    postings::add_lines(columns, column, units, least, planes)
+}
+
+#[target_feature(enable = "avx2,bmi1")]
+fn counters_at_least(counters: &[u16], least: u16, places: &mut Vec<u32>) {
+    postings::counters_at_least(counters, least, places);
 }

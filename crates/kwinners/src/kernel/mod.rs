@@ -20,8 +20,10 @@ macro_rules! entry {
     };
 }
 
+pub(crate) mod map;
 pub(crate) mod maps;
 pub(crate) mod pools;
+pub(crate) mod postings;
 pub(crate) mod product;
 mod scalar;
 mod select;
@@ -105,6 +107,10 @@ pub(crate) struct Table {
     /// `room = ⌊0.5 + density · size of the neighbourhood⌋`. `bounds` is `(density, least)`. No
     /// score is NaN.
     pub(crate) local_winners: pools::LocalWinners,
+    /// [`postings::AddLines`].
+    pub(crate) add_lines: postings::AddLines,
+    /// [`postings::CountersAtLeast`].
+    pub(crate) counters_at_least: postings::CountersAtLeast,
 }
 
 /// All tables that this CPU can run, best first; the scalar one is always the last.

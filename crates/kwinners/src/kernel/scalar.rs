@@ -3,7 +3,7 @@
 use super::pools;
 use super::select::{Effort, SelectScratch, Steps, key, narrow};
 use super::tiles::{BLOCK, BlockedRows, CHUNK, Delta, Factors, Pair, TILE_UNITS};
-use super::{Table, maps, vectors};
+use super::{Table, maps, postings, vectors};
 
 pub(super) static TABLE: Table = Table {
     name: "scalar",
@@ -34,6 +34,12 @@ pub(super) static TABLE: Table = Table {
         pools::select_counts(counts, out, pools::count_at_least, pools::reaching);
     },
     local_winners: pools::local_winners,
+    add_lines: |columns, column, units, least, planes| {
+        postings::add_lines(columns, column, units, least, planes)
+    },
+    counters_at_least: |counters, least, places| {
+        postings::counters_at_least(counters, least, places);
+    },
 };
 
 static STEPS: Steps = Steps { group_maxima, kth_key, places_at_least, gather_keys, keep_at_least };
