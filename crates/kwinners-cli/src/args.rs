@@ -56,6 +56,10 @@ pub(crate) enum Command {
     Export(cmd::interchange::Export),
     /// Read an autoencoder of another program from cfg.json and sae.safetensors
     Import(cmd::interchange::Import),
+    /// Make codes searchable, add to an index, delete from it
+    Index(cmd::index::Arguments),
+    /// Find the stored codes most like a query
+    Search(cmd::search::Arguments),
     /// Say what is in a .kw file, after verifying every byte
     Inspect(cmd::inspect::Arguments),
     /// Say why a stored row was found: which units agree and what each stands for

@@ -13,6 +13,8 @@ mod autoencoder;
 mod classifier;
 #[path = "hot_paths/embedder.rs"]
 mod embedder;
+#[path = "hot_paths/index.rs"]
+mod index;
 #[path = "hot_paths/memory.rs"]
 mod memory;
 #[path = "hot_paths/spatial_pooler.rs"]
@@ -102,6 +104,9 @@ fn main() {
             }
             if wants("embedder") {
                 embedder::run(&images, threads);
+            }
+            if wants("index") {
+                index::run(threads);
             }
             if wants("overlap") {
                 overlap(threads);

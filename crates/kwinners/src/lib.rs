@@ -12,6 +12,7 @@
 //!   back. [`Model`] is any of the kinds in [`encoder`].
 //! - [`AssociativeMemory`]: pairs of codes stored on top of each other, recalled from parts.
 //! - [`Dataset`] and [`data`]: where vectors come from. [`train::fit`] goes through them.
+//! - [`SdrIndex`] and [`index`]: codes searched by overlap, exactly.
 //! - [`speech`]: clips of sound as log-mel images, and their augmentation.
 //! - [`metrics`] and [`report`]: how good the codes are, beside the raw data. [`mod@file`] keeps things.
 //!
@@ -43,6 +44,7 @@ pub mod train;
 pub use data::Dataset;
 pub use encoder::{Decoder, Encoder, Learner, Model, Step};
 pub use error::{Error, Result};
+pub use index::SdrIndex;
 pub use kernel::instruction_set;
 pub use kwta::{Balance, Boost, DutyCycle, KWinners};
 pub use memory::AssociativeMemory;

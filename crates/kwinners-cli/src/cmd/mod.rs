@@ -9,10 +9,12 @@ pub(crate) mod eval;
 pub(crate) mod experiment;
 pub(crate) mod explain;
 pub(crate) mod fit;
+pub(crate) mod index;
 pub(crate) mod inspect;
 pub(crate) mod interchange;
 pub(crate) mod memory;
 pub(crate) mod reproduce;
+pub(crate) mod search;
 pub(crate) mod serve;
 
 use std::path::Path;
@@ -43,6 +45,8 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         Command::Serve(arguments) => serve::run(arguments, shared, output),
         Command::Export(arguments) => interchange::export(arguments, output),
         Command::Import(arguments) => interchange::import(arguments, shared, output),
+        Command::Index(arguments) => index::run(arguments, output),
+        Command::Search(arguments) => search::run(arguments, shared, output),
         Command::Inspect(arguments) => inspect::run(arguments, output),
         Command::Explain(arguments) => explain::run(arguments, shared, output),
         Command::Memory(verb) => memory::run(verb, shared, output),

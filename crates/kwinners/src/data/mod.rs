@@ -54,7 +54,7 @@ mod load;
 mod npy;
 mod npz;
 mod output;
-pub(crate) use output::replace;
+pub(crate) use output::{replace, replace_seekable};
 mod records;
 mod resample;
 mod sounds;

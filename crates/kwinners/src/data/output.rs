@@ -14,6 +14,14 @@ pub(crate) fn replace(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
 ) -> Result<()> {
+    replace_seekable(path, |file| write(file))
+}
+
+/// As [`replace`], for files whose head says what comes after it.
+pub(crate) fn replace_seekable(
+    path: &Path,
+    write: impl FnOnce(&mut BufWriter<File>) -> std::io::Result<()>,
+) -> Result<()> {
     let fresh = name_beside(path);
     let finish = |file: File| {
         let mut buffered = BufWriter::new(file);

@@ -4,10 +4,11 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use super::journal::{self, Chunk, Journal};
 use crate::data::replace;
 use crate::error::{Error, Result};
 
-const MAGIC: [u8; 8] = [0x89, b'K', b'W', b'I', b'N', 0x0D, 0x0A, 0x1A];
+pub(super) const MAGIC: [u8; 8] = [0x89, b'K', b'W', b'I', b'N', 0x0D, 0x0A, 0x1A];
 const VERSION: u32 = 1;
 const HEADER: usize = 24;
 const ENTRY: usize = 40;
@@ -48,6 +49,9 @@ pub struct SectionInfo {
 /// # Errors
 /// [`Error::Damaged`] at the first thing that is not as it must be.
 pub fn inspect(path: &Path) -> Result<Inspection> {
+    if journal::is_journal(path) {
+        return inspect_journal(path);
+    }
     let mut reader = Reader::open(path)?;
     let mut text = Vec::new();
     for place in 0..reader.table.len() {
@@ -58,6 +62,19 @@ pub fn inspect(path: &Path) -> Result<Inspection> {
         }
     }
     Ok(Inspection { version: VERSION, bytes: reader.length, sections: reader.table, text })
+}
+
+/// [`inspect`] for files that grow.
+fn inspect_journal(path: &Path) -> Result<Inspection> {
+    let journal = Journal::open(path)?;
+    let section = |chunk: &Chunk| {
+        journal.bytes(chunk)?;
+        let Chunk { offset, bytes, crc32, .. } = *chunk;
+        Ok(SectionInfo { name: chunk.name().to_owned(), offset, bytes, crc32 })
+    };
+    let sections = journal.chunks.iter().map(section).collect::<Result<_>>()?;
+    let text = super::fields::about_of(&journal)?.into_pairs();
+    Ok(Inspection { version: journal::VERSION, bytes: journal.end(), sections, text })
 }
 
 /// Writes `sections`, name and contents, as a new file in place of `path`.
@@ -263,10 +280,10 @@ impl Reader {
     }
 }
 
-fn u32_at(bytes: &[u8], place: usize) -> u32 {
+pub(super) fn u32_at(bytes: &[u8], place: usize) -> u32 {
     u32::from_le_bytes(std::array::from_fn(|byte| bytes[place + byte]))
 }
 
-fn u64_at(bytes: &[u8], place: usize) -> u64 {
+pub(super) fn u64_at(bytes: &[u8], place: usize) -> u64 {
     u64::from_le_bytes(std::array::from_fn(|byte| bytes[place + byte]))
 }

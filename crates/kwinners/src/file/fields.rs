@@ -3,10 +3,47 @@
 use std::path::Path;
 
 use super::container::Reader;
-use crate::error::Result;
+use super::journal::{self, Journal};
+use crate::error::{Error, Result};
+
+/// What can say of a section, whose checksum was right, that it makes no sense.
+pub(super) trait Blame {
+    fn nonsense(&self, section: &str, reason: &str) -> Error;
+}
+
+impl Blame for Reader {
+    fn nonsense(&self, section: &str, reason: &str) -> Error {
+        Self::nonsense(self, section, reason)
+    }
+}
+
+impl Blame for Journal {
+    fn nonsense(&self, section: &str, reason: &str) -> Error {
+        let offset = self.chunks.iter().find(|chunk| chunk.name() == section);
+        let offset = offset.map_or(0, |chunk| chunk.offset);
+        let (path, section) = (self.map.path().to_owned(), section.to_owned());
+        Error::Damaged { path, section, offset, reason: reason.to_owned() }
+    }
+}
+
+/// The first chunk of a file that grows: what it says of itself.
+pub(super) fn about_of(journal: &Journal) -> Result<Fields> {
+    match journal.chunks.first() {
+        Some(chunk) if chunk.name() == "about" => {
+            Fields::parse(journal, "about", journal.bytes(chunk)?)
+        }
+        _ => Err(Blame::nonsense(journal, "about", "the file does not say what it holds")),
+    }
+}
 
 /// Opens a file that must hold `content`: the reader after its `about`, and what is left of that.
 pub(super) fn open(path: &Path, content: &str) -> Result<(Reader, Fields)> {
+    if journal::is_journal(path) {
+        let journal = Journal::open(path)?;
+        let found: String = about_of(&journal)?.require(&journal, "about", "content")?;
+        let reason = format!("the file holds {found}, not {content}");
+        return Err(Blame::nonsense(&journal, "about", &reason));
+    }
     let mut reader = Reader::open(path)?;
     let bytes = reader.section("about")?;
     let mut about = Fields::parse(&reader, "about", &bytes)?;
@@ -35,13 +72,13 @@ impl Fields {
         lines.collect::<String>().into_bytes()
     }
 
-    pub(super) fn parse(reader: &Reader, section: &str, bytes: &[u8]) -> Result<Self> {
+    pub(super) fn parse(reader: &impl Blame, section: &str, bytes: &[u8]) -> Result<Self> {
         let text = std::str::from_utf8(bytes)
             .map_err(|_| reader.nonsense(section, "the text is not UTF-8"))?;
         let mut pairs = Vec::new();
         for line in text.lines() {
             let Some((key, value)) = line.split_once(" = ") else {
-                return Err(reader.nonsense(section, format!("`{line}` is not `key = value`")));
+                return Err(reader.nonsense(section, &format!("`{line}` is not `key = value`")));
             };
             pairs.push((key.to_owned(), value.to_owned()));
         }
@@ -61,42 +98,22 @@ impl Fields {
     /// Takes out the value of `key`, which must be there and of the right kind.
     pub(super) fn require<T: std::str::FromStr>(
         &mut self,
-        reader: &Reader,
+        reader: &impl Blame,
         section: &str,
         key: &str,
     ) -> Result<T> {
         let value = self.take(key);
-        let value = value.ok_or_else(|| reader.nonsense(section, format!("`{key}` is missing")))?;
-        let wrong = |_| reader.nonsense(section, format!("`{key}` can't be `{value}`"));
+        let value =
+            value.ok_or_else(|| reader.nonsense(section, &format!("`{key}` is missing")))?;
+        let wrong = |_| reader.nonsense(section, &format!("`{key}` can't be `{value}`"));
         value.parse().map_err(wrong)
     }
 
     /// Nothing may be left over.
-    pub(super) fn finish(&self, reader: &Reader, section: &str) -> Result<()> {
+    pub(super) fn finish(&self, reader: &impl Blame, section: &str) -> Result<()> {
         match self.pairs.first() {
             None => Ok(()),
-            Some((key, _)) => Err(reader.nonsense(section, format!("`{key}` is not known"))),
+            Some((key, _)) => Err(reader.nonsense(section, &format!("`{key}` is not known"))),
         }
     }
 }
-
-macro_rules! array_section {
-    ($write:ident, $read:ident, $kind:ty) => {
-        pub(super) fn $write(values: &[$kind]) -> Vec<u8> {
-            values.iter().flat_map(|value| value.to_le_bytes()).collect()
-        }
-
-        pub(super) fn $read(reader: &mut Reader, section: &str) -> Result<Vec<$kind>> {
-            const SIZE: usize = size_of::<$kind>();
-            let bytes = reader.section(section)?;
-            let (values, rest) = bytes.as_chunks::<SIZE>();
-            if !rest.is_empty() {
-                let reason = format!("{} bytes are not whole numbers of {SIZE}", bytes.len());
-                return Err(reader.nonsense(section, reason));
-            }
-            Ok(values.iter().map(|value| <$kind>::from_le_bytes(*value)).collect())
-        }
-    };
-}
-array_section!(u32_bytes, read_u32, u32);
-array_section!(u64_bytes, read_u64, u64);

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::container::{self, Reader};
-use super::fields::{self, Fields, read_u32, read_u64, u32_bytes, u64_bytes};
+use super::fields::{self, Fields};
 use crate::error::Result;
 use crate::memory::{AssociativeMemory, Row, Sizes, Tally, longest_list, words_a_row};
 
@@ -106,3 +106,24 @@ fn rows<'a>(
         _ => Err(("lists", "longer than its rows")),
     }
 }
+
+macro_rules! array_section {
+    ($write:ident, $read:ident, $kind:ty) => {
+        fn $write(values: &[$kind]) -> Vec<u8> {
+            values.iter().flat_map(|value| value.to_le_bytes()).collect()
+        }
+
+        fn $read(reader: &mut Reader, section: &str) -> Result<Vec<$kind>> {
+            const SIZE: usize = size_of::<$kind>();
+            let bytes = reader.section(section)?;
+            let (values, rest) = bytes.as_chunks::<SIZE>();
+            if !rest.is_empty() {
+                let reason = format!("{} bytes are not whole numbers of {SIZE}", bytes.len());
+                return Err(reader.nonsense(section, reason));
+            }
+            Ok(values.iter().map(|value| <$kind>::from_le_bytes(*value)).collect())
+        }
+    };
+}
+array_section!(u32_bytes, read_u32, u32);
+array_section!(u64_bytes, read_u64, u64);

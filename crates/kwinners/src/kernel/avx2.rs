@@ -6,6 +6,7 @@ use super::Table;
 use super::bit_rows::{self, avx2::count_bits};
 use super::maps::{self, RowPair, SparsePattern, Windows};
 use super::pools::{self, Adaptation, Lanes, LocalScratch, Neighbourhoods, Synapses, WordRows};
+use super::postings::{self, Columns, Line};
 use super::select::{Effort, SelectScratch, Steps, narrow};
 use super::tiles::{BLOCK, BlockedRows, CHUNK, Delta, Factors, Pair, TILE_UNITS};
 use super::vectors::{self, AdamStep, Moved, Noise, Weighted};
@@ -89,6 +90,14 @@ pub(super) static TABLE: Table = Table {
     ),
     count_bits: entry!(count_bits(rows: &[&[u64]], counts: &mut [u16]) -> ()),
     common_bits: entry!(common_bits(rows: &[&[u64]], out: &mut [u64]) -> ()),
+    add_lines: entry!(
+        add_lines(
+            columns: Columns<'_>, column: usize, units: &[u32], least: u32, planes: &mut [Line]
+        ) -> Line
+    ),
+    counters_at_least: entry!(
+        counters_at_least(counters: &[u16], least: u16, places: &mut Vec<u32>) -> ()
+    ),
 };
 
 static STEPS: Steps = Steps {
@@ -387,4 +396,20 @@ fn local_winners(
 #[target_feature(enable = "avx2")]
 fn common_bits(rows: &[&[u64]], out: &mut [u64]) {
     bit_rows::common_bits(rows, out);
+}
+
+#[target_feature(enable = "avx2")]
+fn add_lines(
+    columns: Columns<'_>,
+    column: usize,
+    units: &[u32],
+    least: u32,
+    planes: &mut [Line],
+) -> Line {
+    postings::add_lines(columns, column, units, least, planes)
+}
+
+#[target_feature(enable = "avx2,bmi1")]
+fn counters_at_least(counters: &[u16], least: u16, places: &mut Vec<u32>) {
+    postings::counters_at_least(counters, least, places);
 }

@@ -9,6 +9,8 @@ use super::maps::spread::{add_sparse_rows, sparse_dots};
 use super::maps::{self, RowPair, SparsePattern, Windows};
 use super::pools::TILE_COLUMNS;
 use super::pools::{self, Adaptation, Lanes, Synapses, WordRows};
+use super::postings::wide::add_lines;
+use super::postings::{self, Columns, Line};
 use super::select::{Effort, SelectScratch, Steps, first_nan, keep_first_of_ties, key, narrow};
 use super::tiles::{BLOCK, BlockedRows, CHUNK, Delta, Factors, GROUP, Pair, TILE_UNITS};
 use super::vectors::{self, AdamStep, Moved, Noise, Weighted};
@@ -93,6 +95,14 @@ pub(super) static TABLE: Table = Table {
     local_winners: super::avx2::TABLE.local_winners,
     count_bits: entry!(count_bits(rows: &[&[u64]], counts: &mut [u16]) -> ()),
     common_bits: entry!(common_bits(rows: &[&[u64]], out: &mut [u64]) -> ()),
+    add_lines: entry!(
+        add_lines(
+            columns: Columns<'_>, column: usize, units: &[u32], least: u32, planes: &mut [Line]
+        ) -> Line
+    ),
+    counters_at_least: entry!(
+        counters_at_least(counters: &[u16], least: u16, places: &mut Vec<u32>) -> ()
+    ),
 };
 
 static STEPS: Steps = Steps {
@@ -735,4 +745,9 @@ fn count_at_least(counts: &[u16], limit: u16) -> usize {
 #[target_feature(enable = "avx512f")]
 fn common_bits(rows: &[&[u64]], out: &mut [u64]) {
     bit_rows::common_bits(rows, out);
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,bmi1")]
+fn counters_at_least(counters: &[u16], least: u16, places: &mut Vec<u32>) {
+    postings::counters_at_least(counters, least, places);
 }

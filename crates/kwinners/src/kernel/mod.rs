@@ -21,8 +21,10 @@ macro_rules! entry {
 }
 
 pub(crate) mod bit_rows;
+pub(crate) mod map;
 pub(crate) mod maps;
 pub(crate) mod pools;
+pub(crate) mod postings;
 pub(crate) mod product;
 mod scalar;
 mod select;
@@ -116,6 +118,10 @@ pub(crate) struct Table {
     /// The bits that all of `rows` have on; rows are as long as `out`, whole [`bit_rows::LINE`]s,
     /// and there is at least one.
     pub(crate) common_bits: fn(rows: &[&[u64]], out: &mut [u64]),
+    /// [`postings::AddLines`].
+    pub(crate) add_lines: postings::AddLines,
+    /// [`postings::CountersAtLeast`].
+    pub(crate) counters_at_least: postings::CountersAtLeast,
 }
 
 /// All tables that this CPU can run, best first; the scalar one is always the last.

@@ -3,7 +3,7 @@
 use super::select::{Effort, SelectScratch, Steps, key, narrow};
 use super::tiles::{BLOCK, BlockedRows, CHUNK, Delta, Factors, Pair, TILE_UNITS};
 use super::{Table, maps, vectors};
-use super::{bit_rows, pools};
+use super::{bit_rows, pools, postings};
 
 pub(super) static TABLE: Table = Table {
     name: "scalar",
@@ -40,6 +40,12 @@ pub(super) static TABLE: Table = Table {
     local_winners: pools::local_winners,
     count_bits: bit_rows::count_bits,
     common_bits: |rows, out| bit_rows::common_bits(rows, out),
+    add_lines: |columns, column, units, least, planes| {
+        postings::add_lines(columns, column, units, least, planes)
+    },
+    counters_at_least: |counters, least, places| {
+        postings::counters_at_least(counters, least, places);
+    },
 };
 
 static STEPS: Steps = Steps { group_maxima, kth_key, places_at_least, gather_keys, keep_at_least };

@@ -8,6 +8,7 @@ use super::pools::{
     Adaptation, FULL, Lanes, LocalScratch, Neighbourhoods, OUTSIDE, Synapses, TILE_COLUMNS,
     WordRows,
 };
+use super::postings::{self, Columns, LINE, Line};
 use super::tiles::{BLOCK, BlockedRows, CHUNK, Pair, TILE_UNITS};
 use super::vectors::{AdamStep, Moved, Noise, Weighted};
 use super::{SelectScratch, Table, available, table};
@@ -98,6 +99,47 @@ proptest! {
         });
         let answers: Vec<_> = answers.collect();
         prop_assert!(answers.iter().all(|answer| answer == answers.last().unwrap()));
+    }
+
+    #[test]
+    fn lines_are_added_up(
+        words in vec(any::<u64>(), 8 * 40),
+        width in 1usize..4,
+        units in vec(0u32..10, 0..200),
+        stage in 0usize..200,
+        least in 0u32..12,
+    ) {
+        let (lines, _) = words.as_chunks::<8>();
+        let lines: Vec<Line> = lines.iter().map(|words| Line(*words)).collect();
+        let columns = Columns { lines: &lines, width };
+        let (first, second) = units.split_at(stage.min(units.len()));
+        for table in available() {
+            for column in 0..width {
+                let naive = |place: usize| {
+                    let on = |unit: &&u32| lines[**unit as usize * width + column].get(place);
+                    units.iter().filter(on).count() as u32
+                };
+                let mut planes = vec![Line::default(); postings::planes_for(units.len())];
+                (table.add_lines)(columns, column, first, 0, &mut planes);
+                let reached = (table.add_lines)(columns, column, second, least, &mut planes);
+                for place in 0..LINE {
+                    prop_assert_eq!(postings::sum_at(&planes, place), naive(place), "{}", table.name);
+                    prop_assert_eq!(reached.get(place), naive(place) >= least, "{}", table.name);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn counters_are_found(counters in vec(0u16..9, 0..700), least in 0u16..10) {
+        let expected: Vec<u32> = (0..counters.len() as u32)
+            .filter(|&place| counters[place as usize] >= least)
+            .collect();
+        for table in available() {
+            let mut places = Vec::new();
+            (table.counters_at_least)(&counters, least, &mut places);
+            prop_assert_eq!(&places, &expected, "{}", table.name);
+        }
     }
 
     #[test]

@@ -1,0 +1,144 @@
+//! `kwinners index`: codes made searchable.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use clap::{Args, ValueEnum};
+use kwinners::file;
+use kwinners::index::{Layout, SdrIndex};
+use kwinners::{Error, SdrBatch};
+use roaring::RoaringBitmap;
+use serde::Serialize;
+
+use crate::output::Output;
+use crate::status::BadInput;
+
+/// What `kwinners index` is asked for.
+#[derive(Args, Debug)]
+pub(crate) struct Arguments {
+    /// The codes: .kw, .npz or .npy (packed bits, or indices with --units)
+    #[arg(value_name = "CODES", required_unless_present_any = ["delete", "compact"])]
+    codes: Option<PathBuf>,
+    /// The index
+    #[arg(long, value_name = "INDEX.kw")]
+    out: PathBuf,
+    /// Add the codes to the index that is there; their ids go on from the last
+    #[arg(long, conflicts_with = "layout")]
+    append: bool,
+    /// Delete the codes whose ids are in this file, one a line
+    #[arg(long, value_name = "IDS", conflicts_with_all = ["append", "codes"])]
+    delete: Option<PathBuf>,
+    /// Write the index anew without what was deleted; ids stay as they are
+    #[arg(long, conflicts_with_all = ["append", "codes"])]
+    compact: bool,
+    /// Units of the codes, where their file does not say
+    #[arg(long, value_name = "N")]
+    units: Option<usize>,
+    /// How the codes lie [default: what is faster for them]
+    #[arg(long, value_enum)]
+    layout: Option<LayoutName>,
+}
+
+/// The layouts by name.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LayoutName {
+    /// A bit for each unit and code: fast where many units are on
+    Columns,
+    /// The codes of each unit: small, and fast where few units are on
+    Lists,
+}
+
+impl LayoutName {
+    fn layout(self) -> Layout {
+        match self {
+            Self::Columns => Layout::Columns,
+            Self::Lists => Layout::Lists,
+        }
+    }
+}
+
+/// The answer of `index`.
+#[derive(Serialize)]
+struct Answer<'a> {
+    codes: usize,
+    units: usize,
+    added: usize,
+    deleted: usize,
+    next_id: u32,
+    layout: Option<String>,
+    seconds: f64,
+    out: &'a Path,
+    bytes: u64,
+}
+
+pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<()> {
+    let out = &arguments.out;
+    super::check_output(out, "the index", &["kw"])?;
+    let begin = Instant::now();
+    let (mut added, mut deleted) = (0, 0);
+    if let Some(path) = &arguments.codes {
+        added = add(path, arguments)?;
+    }
+    if let Some(path) = &arguments.delete {
+        deleted = file::delete_from_index(out, &read_ids(path)?)?;
+    }
+    if arguments.compact {
+        file::compact_index(out)?;
+    }
+    let index = file::open_index(out)?;
+    let layout = index.layout().map(|layout| format!("{layout:?}").to_lowercase());
+    let answer = Answer {
+        codes: index.len(),
+        units: index.units(),
+        added,
+        deleted,
+        next_id: index.next_id(),
+        layout,
+        seconds: begin.elapsed().as_secs_f64(),
+        out,
+        bytes: super::length_of(out)?,
+    };
+    output.facts(&[
+        ("index", format!("{} codes of {} units", answer.codes, answer.units)),
+        ("changed", format!("{added} added, {deleted} deleted, {:.2} s", answer.seconds)),
+        ("layout", answer.layout.clone().unwrap_or_else(|| "none yet".to_owned())),
+        ("file", format!("{}, {} bytes", out.display(), answer.bytes)),
+    ])?;
+    output.object(&answer)
+}
+
+/// Builds the index or adds to it; returns how many codes were added.
+fn add(path: &Path, arguments: &Arguments) -> anyhow::Result<usize> {
+    let out = &arguments.out;
+    if arguments.append {
+        let units = file::open_index(out)?.units();
+        let codes = super::load_codes(path, Some(arguments.units.unwrap_or(units)))?;
+        return Ok(file::append_to_index(out, &codes)?.len());
+    }
+    let codes = super::load_codes(path, arguments.units)?;
+    file::save_index(out, &build(&codes, arguments.layout)?)?;
+    Ok(codes.len())
+}
+
+fn build(codes: &SdrBatch, layout: Option<LayoutName>) -> kwinners::Result<SdrIndex> {
+    let mut index = match layout {
+        Some(name) => SdrIndex::with_layout(codes.units(), name.layout())?,
+        None => SdrIndex::new(codes.units())?,
+    };
+    index.add(codes)?;
+    Ok(index)
+}
+
+/// The ids in a text file, one a line; empty lines are passed over.
+pub(super) fn read_ids(path: &Path) -> anyhow::Result<RoaringBitmap> {
+    let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    let ids = lines.map(|(number, line)| {
+        line.trim().parse::<u32>().map_err(|_| {
+            let place = format!("{}:{}", path.display(), number + 1);
+            BadInput(format!("{place}: expected an id, a whole number, got `{}`", line.trim()))
+                .into()
+        })
+    });
+    ids.collect()
+}

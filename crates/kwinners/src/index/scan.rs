@@ -1,0 +1,313 @@
+//! Going through the blocks with a batch of queries.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+use roaring::RoaringBitmap;
+
+use super::SdrIndex;
+use super::block::{Block, Body};
+use super::collect::{Collector, Floor, Goal, merge};
+use super::columns::ColumnBlock;
+use super::lists::ListBlock;
+use super::score::{Hit, Score, Scorer};
+use super::stages::{Costs, Plan, Stage};
+use crate::error::{Error, Result};
+use crate::kernel::postings::{LINE, LIST_BLOCK, Line, add_list, planes_for, sum_at};
+use crate::kernel::{self, Table};
+use crate::sdr::{SdrBatch, SdrRef};
+
+/// How to search.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Search<'a> {
+    /// How codes are compared.
+    pub score: Score,
+    /// Only codes with these ids, if given.
+    pub allowed: Option<&'a RoaringBitmap>,
+    /// The share of the answers that must be found on average, above 0 and up to 1; all of them if not
+    /// given. An answer that is found has its true score. What a given set of codes makes of it can be
+    /// measured by asking with and without.
+    pub recall: Option<f64>,
+}
+
+/// Queries that pass over a block one after the other.
+const GROUP: usize = 1024;
+/// Queries whose units together are most of a block, so that all of it is fetched, in order.
+const MANY_QUERIES: usize = 32;
+/// How many blocks before they are needed the units of fewer queries are fetched.
+const AHEAD: usize = 4;
+/// Fewest blocks for a thread.
+const FEW_BLOCKS: usize = 8;
+/// Most units of a query that the counters along lists can count.
+const MOST_LISTS: usize = u16::MAX as usize;
+
+impl SdrIndex {
+    /// The `top` codes most like `query`, best first, equal ones by rising id; fewer if there are
+    /// fewer codes. Exactly what comparing with every code gives.
+    ///
+    /// # Errors
+    /// If the query is of another number of units, or a block of a mapped file is damaged.
+    pub fn top(&self, query: SdrRef<'_>, top: usize, search: &Search<'_>) -> Result<Vec<Hit>> {
+        self.one(query, Goal::Top(top), search)
+    }
+
+    /// As [`SdrIndex::top`] for each of many queries, which is faster than one at a time.
+    ///
+    /// # Errors
+    /// As [`SdrIndex::top`].
+    pub fn top_batch(
+        &self,
+        queries: &SdrBatch,
+        top: usize,
+        search: &Search<'_>,
+    ) -> Result<Vec<Vec<Hit>>> {
+        self.run(queries, Goal::Top(top), search)
+    }
+
+    /// All codes with a score of `least` or more, best first, equal ones by rising id.
+    ///
+    /// # Errors
+    /// As [`SdrIndex::top`], and if `least` is NaN.
+    pub fn within(&self, query: SdrRef<'_>, least: f64, search: &Search<'_>) -> Result<Vec<Hit>> {
+        self.one(query, Goal::Within(least), search)
+    }
+
+    /// As [`SdrIndex::within`] for each of many queries.
+    ///
+    /// # Errors
+    /// As [`SdrIndex::within`].
+    pub fn within_batch(
+        &self,
+        queries: &SdrBatch,
+        least: f64,
+        search: &Search<'_>,
+    ) -> Result<Vec<Vec<Hit>>> {
+        self.run(queries, Goal::Within(least), search)
+    }
+
+    fn one(&self, query: SdrRef<'_>, goal: Goal, search: &Search<'_>) -> Result<Vec<Hit>> {
+        let mut queries = SdrBatch::new(query.units())?;
+        queries.push(query.indices())?;
+        Ok(self.run(&queries, goal, search)?.pop().unwrap_or_default())
+    }
+
+    fn run(&self, queries: &SdrBatch, goal: Goal, search: &Search<'_>) -> Result<Vec<Vec<Hit>>> {
+        self.check_units("queries", queries.units())?;
+        let recall = check(goal, search)?;
+        if goal == Goal::Top(0) || self.blocks.is_empty() {
+            return Ok(vec![Vec::new(); queries.len()]);
+        }
+        let duty = self.duty();
+        let asked: Vec<Asked> = queries
+            .iter()
+            .map(|query| Asked {
+                plan: Plan::new(query.indices(), |unit| duty.of(unit), recall),
+                scorer: Scorer::new(search.score, query.count()),
+                floor: Floor::default(),
+            })
+            .collect();
+        let ranges = self.ranges();
+        let mut answers = Vec::with_capacity(queries.len());
+        for group in asked.chunks(GROUP) {
+            let parts: Result<Vec<Vec<Vec<Hit>>>> = ranges
+                .par_iter()
+                .map(|range| scan(&self.blocks[range.clone()], group, goal, search))
+                .collect();
+            let mut parts: Vec<_> = parts?.into_iter().map(Vec::into_iter).collect();
+            answers.extend((0..group.len()).map(|_| {
+                merge(goal, parts.iter_mut().map(|part| part.next().unwrap_or_default()))
+            }));
+        }
+        Ok(answers)
+    }
+
+    /// The blocks, shared out: two parts a thread, as far as there are enough.
+    fn ranges(&self) -> Vec<Range<usize>> {
+        let threads = rayon::current_num_threads();
+        let parts = if threads == 1 { 1 } else { 2 * threads };
+        let length = self.blocks.len().div_ceil(parts).max(FEW_BLOCKS);
+        let starts = (0..self.blocks.len()).step_by(length);
+        starts.map(|start| start..self.blocks.len().min(start + length)).collect()
+    }
+}
+
+/// Refuses what can't be asked; returns the recall.
+fn check(goal: Goal, search: &Search<'_>) -> Result<f64> {
+    if let Goal::Within(least) = goal {
+        Scorer::check(least)?;
+    }
+    let recall = search.recall.unwrap_or(1.0);
+    if !(recall > 0.0 && recall <= 1.0) {
+        return Err(Error::setting("recall", "a number above 0 and up to 1", recall));
+    }
+    Ok(recall)
+}
+
+/// One query, ready to be compared.
+#[derive(Debug)]
+struct Asked {
+    plan: Plan,
+    scorer: Scorer,
+    floor: Floor,
+}
+
+/// One query on its way through a range of blocks.
+struct Walk<'a> {
+    plan: &'a Plan,
+    collector: Collector<'a>,
+    /// The stage for so many needed; a stage depends on little else.
+    stage: Option<(u32, Stage)>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(asked: &'a Asked, goal: Goal) -> Self {
+        let collector = Collector::new(goal, asked.scorer, &asked.floor);
+        Self { plan: &asked.plan, collector, stage: None }
+    }
+
+    /// The units that are sure to be counted, if nothing changes.
+    fn likely(&self) -> &[u32] {
+        let count = self.stage.map_or(self.plan.units.len(), |(_, stage)| stage.units);
+        &self.plan.units[..count]
+    }
+
+    fn stage(&mut self, needed: u32, costs: Costs) -> Stage {
+        match self.stage {
+            Some((known, stage)) if known == needed => stage,
+            _ => {
+                let stage = self.plan.stage(needed, costs);
+                self.stage = Some((needed, stage));
+                stage
+            }
+        }
+    }
+}
+
+/// What is written on while counting.
+struct Scratch {
+    table: &'static Table,
+    planes: Vec<Line>,
+    counters: Box<[u16; LIST_BLOCK]>,
+    places: Vec<u32>,
+}
+
+/// The answers to each query of `group` among `blocks`.
+fn scan(
+    blocks: &[Block],
+    group: &[Asked],
+    goal: Goal,
+    search: &Search<'_>,
+) -> Result<Vec<Vec<Hit>>> {
+    let mut walks: Vec<Walk<'_>> = group.iter().map(|asked| Walk::new(asked, goal)).collect();
+    let counters = vec![0; LIST_BLOCK].into_boxed_slice().try_into().expect("as long as it is");
+    let (table, planes, places) = (kernel::table(), Vec::new(), Vec::new());
+    let mut scratch = Scratch { table, planes, counters, places };
+    let many = group.len() >= MANY_QUERIES;
+    for (number, block) in blocks.iter().enumerate() {
+        block.verify()?;
+        let open = open_lines(block, search.allowed);
+        if open.iter().all(Line::is_zero) {
+            continue;
+        }
+        let least_size = block.sizes.least();
+        let ahead = blocks.get(number + if many { 1 } else { AHEAD });
+        for (place, walk) in walks.iter_mut().enumerate() {
+            match &block.body {
+                Body::Columns(body) => {
+                    if let Some(Body::Columns(next)) = ahead.map(|block| &block.body) {
+                        if many {
+                            next.fetch_part(place, group.len());
+                        } else {
+                            next.fetch_units(walk.likely());
+                        }
+                    }
+                    scan_columns((block, body), &open, walk, least_size, &mut scratch);
+                }
+                Body::Lists(body) => {
+                    scan_lists((block, body), &open, walk, least_size, &mut scratch)?;
+                }
+            }
+        }
+    }
+    Ok(walks.into_iter().map(|walk| walk.collector.into_hits()).collect())
+}
+
+/// The codes of a block that are not deleted and allowed.
+fn open_lines(block: &Block, allowed: Option<&RoaringBitmap>) -> Vec<Line> {
+    let Some(allowed) = allowed else { return block.alive.clone() };
+    let mut lines = vec![Line::default(); block.alive.len()];
+    for id in allowed.range(block.ids.get(0)..=block.last_id()) {
+        if let Some(place) = block.place_of(id) {
+            lines[place / LINE].set(place % LINE, true);
+        }
+    }
+    lines.iter().zip(&block.alive).map(|(line, alive)| line.and(alive)).collect()
+}
+
+fn scan_columns(
+    (block, body): (&Block, &ColumnBlock),
+    open: &[Line],
+    walk: &mut Walk<'_>,
+    least_size: u32,
+    scratch: &mut Scratch,
+) {
+    let columns = body.columns();
+    let plan = walk.plan;
+    let planes = &mut scratch.planes;
+    let add_lines = scratch.table.add_lines;
+    for (column, open) in open.iter().enumerate() {
+        let needed = walk.collector.needed(least_size);
+        let stage = walk.stage(needed, Costs::Columns);
+        let (first, rest) = plan.units.split_at(stage.units);
+        planes.clear();
+        planes.resize(planes_for(plan.units.len()), Line::default());
+        let mut reached = add_lines(columns, column, first, stage.least, planes).and(open);
+        if !rest.is_empty() && !reached.is_zero() {
+            reached = add_lines(columns, column, rest, needed, planes).and(open);
+        }
+        if reached.is_zero() {
+            continue;
+        }
+        for place in reached.places() {
+            let overlap = sum_at(planes, place);
+            let place = column * LINE + place;
+            walk.collector.offer(block.ids.get(place), overlap, block.sizes.get(place));
+        }
+    }
+}
+
+fn scan_lists(
+    (block, body): (&Block, &ListBlock),
+    open: &[Line],
+    walk: &mut Walk<'_>,
+    least_size: u32,
+    scratch: &mut Scratch,
+) -> Result<()> {
+    let plan = walk.plan;
+    if plan.units.len() > MOST_LISTS {
+        let expected = format!("at most {MOST_LISTS} units on in a query of so sparse an index");
+        return Err(Error::shape("queries", expected, plan.units.len()));
+    }
+    let needed = walk.collector.needed(least_size);
+    if needed as usize > plan.units.len() {
+        return Ok(());
+    }
+    let stage = walk.stage(needed, Costs::Lists { codes: block.len() });
+    let (first, rest) = plan.units.split_at(stage.units);
+    let counters = &mut scratch.counters;
+    counters[..block.len()].fill(0);
+    first.iter().for_each(|&unit| add_list(body.list(unit), counters));
+    scratch.places.clear();
+    let least = stage.least as u16;
+    (scratch.table.counters_at_least)(&counters[..block.len()], least, &mut scratch.places);
+    for &place in &scratch.places {
+        let place = place as usize;
+        if !open[place / LINE].get(place % LINE) {
+            continue;
+        }
+        let has = |&&unit: &&u32| body.list(unit).binary_search(&(place as u16)).is_ok();
+        let overlap = u32::from(counters[place]) + rest.iter().filter(has).count() as u32;
+        walk.collector.offer(block.ids.get(place), overlap, block.sizes.get(place));
+    }
+    Ok(())
+}
