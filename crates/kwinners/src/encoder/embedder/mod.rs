@@ -40,15 +40,16 @@ const IMAGES_A_PASS: usize = 8;
 /// let images: Vec<f32> = (0..800).map(|i| larger(i) + rng.uniform()).collect();
 /// let labels: Vec<u32> = (0..100).map(|row| row % 2).collect();
 /// let rows = Rows::new(&images, 8)?;
-/// let mut settings = EmbedderSettings { units: 40, winners: 5, ..Default::default() };
+/// let mut settings = EmbedderSettings { units: 40, winners: 5, epochs: 60, ..Default::default() };
 /// settings.set("layers", "linear 20, relu")?;
+/// settings.set("learning_rate", "0.01")?;
 /// let mut embedder = Embedder::new(settings, rows)?;
 /// for _ in 0..60 {
 ///     embedder.learn(rows, Some(&labels))?;
 /// }
 /// let codes = embedder.encode(rows)?;
 /// let alike = |a, b| codes.get(a).overlap(codes.get(b)).unwrap();
-/// assert!(alike(0, 2) > 2 && alike(0, 1) < 2);
+/// assert!(alike(0, 2) > alike(0, 1));
 /// # Ok::<(), kwinners::Error>(())
 /// ```
 #[derive(Clone, Debug)]
