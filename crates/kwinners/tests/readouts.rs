@@ -44,7 +44,7 @@ fn support_vector_machines_separate_what_is_separable() {
     let svm = fit_linear_svm(rows, &far(&labels)).unwrap();
     let predicted = svm.predict(Features::Rows(view(&test, UNITS))).unwrap();
     assert_eq!(accuracy(&predicted, &far(&test_labels)).unwrap(), 1.0);
-    assert!((0.01..=10.0).contains(&svm.penalty()));
+    assert!([10.0, 1.0, 0.1, 0.01].contains(&svm.penalty()));
     assert!(LinearSvm::fit(rows, &[1], &LinearSettings::default()).is_err());
     assert!(svm.scores(Features::Rows(view(&test, UNITS / 2))).is_err());
 

@@ -7,7 +7,7 @@ use crate::rng::Rng;
 use crate::rows::Rows;
 use crate::sdr::SdrBatch;
 
-/// Penalties tried, a factor of ten apart, strongest first: each fit starts from the one before.
+/// Penalties tried, strongest first: each fit starts from the one before.
 const PENALTIES: [f64; 4] = [10.0, 1.0, 0.1, 0.01];
 
 /// Samples that the penalties are tried on, at most: more would not change the choice.
@@ -23,15 +23,11 @@ const SVM_ITERATIONS: usize = 500;
 const SEED: u64 = 0x0070_726F_6265;
 
 /// Fits a linear probe, logistic regression, to `features`: the penalty that predicts a tenth of the
-/// samples best, held out with a fixed seed, is chosen, then all samples are fitted with it.
+/// samples best, held out with a fixed seed, is chosen among four a factor of ten apart (ties to the
+/// stronger), then all samples are fitted with it.
 ///
-/// Four penalties a factor of ten apart are tried on up to 20,000 of the other samples. The choice is the
-/// peak of the parabola through the best of them (ties to the stronger) and those beside it, over the
-/// logarithm of the penalty: shares of a few thousand samples scatter more than finer steps differ, and a
-/// peak that more than one share speaks for is worth more than the best of many.
-///
-/// Cost: about 200 steps of the optimiser on these samples and 200 on all; see
-/// [`LogisticRegression::fit`].
+/// The penalties are tried on up to 20,000 of the other samples. Cost: about 200 steps of the
+/// optimiser on these and 200 on all; see [`LogisticRegression::fit`].
 ///
 /// # Errors
 /// As [`LogisticRegression::fit`].
@@ -73,29 +69,17 @@ fn choose_penalty(loss: Loss, features: Features<'_>, labels: &[u32]) -> Result<
     let trial = Gathered::new(features, labels, &trial[..trial.len().min(MOST_TRIAL_SAMPLES)]);
     let mut model = LinearModel::new(loss, trial.features(), &trial.labels)?;
     let samples = Samples::sparse_where_it_pays(trial.features());
-    let mut shares = Vec::with_capacity(PENALTIES.len());
+    let mut best = (f64::NEG_INFINITY, None);
     for penalty in PENALTIES {
         let max_iterations = TRIAL_ITERATIONS;
         let settings = LinearSettings { penalty, max_iterations, ..LinearSettings::default() };
         model.improve(&samples, &trial.labels, &settings);
-        shares.push(accuracy(&model.predict(held_out.features())?, &held_out.labels)?);
+        let share = accuracy(&model.predict(held_out.features())?, &held_out.labels)?;
+        if share > best.0 {
+            best = (share, Some(penalty));
+        }
     }
-    Ok(Some(PENALTIES[0] / 10f64.powf(peak(&shares))))
-}
-
-/// Where the largest of `values`, in places, would stand if it and those on both sides of it lay on a
-/// parabola, the last three where it is an end; never beyond these. The first of equals counts.
-fn peak(values: &[f64]) -> f64 {
-    let better =
-        |best: usize, place: usize| if values[place] > values[best] { place } else { best };
-    let best = (1..values.len()).fold(0, better);
-    let middle = best.clamp(1, values.len() - 2);
-    let (before, after) = (values[middle - 1], values[middle + 1]);
-    let bend = before - 2.0 * values[middle] + after;
-    if bend >= 0.0 {
-        return best as f64;
-    }
-    middle as f64 + (0.5 * (before - after) / bend).clamp(-1.0, 1.0)
+    Ok(best.1)
 }
 
 /// A copy of some samples with their labels.
@@ -128,26 +112,5 @@ impl Gathered {
                 Features::Rows(Rows::new(values, *width).expect("whole rows were copied"))
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::peak;
-
-    #[test]
-    fn the_peak_is_that_of_the_parabola() {
-        let parabola = |top: f64| -> Vec<f64> {
-            (0..5).map(|place| 0.9 - 0.01 * (f64::from(place) - top).powi(2)).collect()
-        };
-        for top in [0.2, 1.0, 1.3, 2.49, 3.0, 3.7] {
-            assert!((peak(&parabola(top)) - top).abs() < 1e-9, "{top}");
-        }
-        assert_eq!(peak(&parabola(-2.0)), 0.0);
-        assert_eq!(peak(&parabola(9.0)), 4.0);
-        assert_eq!(peak(&[0.5, 0.5, 0.5]), 0.0);
-        assert_eq!(peak(&[0.4, 0.5, 0.5, 0.4]), 1.5);
-        // The last is the largest, and the way there flattens.
-        assert!((peak(&[0.9517, 0.9733, 0.9816, 0.9817]) - 2.512).abs() < 1e-3);
     }
 }
