@@ -172,12 +172,7 @@ macro_rules! kinds {
                 }
             }
 
-            /// The model as a classifier, if its kind is one.
-    pub fn classifier(&self) -> Option<&dyn Classify> {
-        self.inner().classifier()
-    }
-
-    /// All settings as names and texts.
+            /// All settings as names and texts.
             pub fn settings(&self) -> Vec<(&'static str, String)> {
                 match self {
                     $(Self::$kind(model) => model.settings().list(),)*
@@ -226,6 +221,11 @@ impl Model {
     /// The model as a learner, if its kind learns.
     pub fn learner(&mut self) -> Option<&mut dyn Learner> {
         self.inner_mut().learner()
+    }
+
+    /// The model as a classifier, if its kind is one.
+    pub fn classifier(&self) -> Option<&dyn Classify> {
+        self.inner().classifier()
     }
 
     /// The model as a decoder, if its kind has one.

@@ -99,6 +99,7 @@ impl Embedder {
             samples: self.progress.samples,
             loss,
             terms,
+            learning_rate: Some(f64::from(how.rate)),
             ..Step::default()
         })
     }

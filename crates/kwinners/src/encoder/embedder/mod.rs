@@ -16,7 +16,7 @@ use super::networks::{self, Progress, Range, Workspace, in_planes, shape_of};
 use super::scaling::Scaling;
 use super::{Classifier, Decoder, Encoder, Inputs, Kind, Schedule, State};
 use crate::error::{Error, Result};
-use crate::net::{Build, Layer, MapShape, MetricWork, Network, Trace};
+use crate::net::{Build, Layer, LayerView, MapShape, MetricWork, Network, Trace};
 use crate::rows::{ImageShape, Rows};
 use crate::sdr::SdrBatch;
 
@@ -258,6 +258,10 @@ impl Kind for Embedder {
         self.network.infer(&mut trace, self.code);
         self.network.unit_slopes(&mut trace, self.code, unit);
         in_planes(trace.slopes[0].sample(0), self.shape()).collect()
+    }
+
+    fn layers(&self) -> Vec<LayerView<'_>> {
+        self.network.views()
     }
 
     fn state(&self) -> State {
