@@ -130,6 +130,33 @@ fn data_is_encoded_by_a_model_first() {
     ]);
     assert_eq!(found["results"][1][0], json!({"id": 41, "score": 12}));
     refuse(&["search", index, "--query", "digits:train[0..2]"], "--model");
+    let decoded = ["search", index, "--query", "digits:train[0..2]", "--score", "decoder"];
+    refuse(&decoded, "--model");
+    refuse(&[&decoded[..], &["--model", model]].concat(), "no decoder");
+    refuse(&["search", index, "--query", codes, "--candidates", "5"], "--score decoder");
+}
+
+#[test]
+fn a_decoder_finds_what_was_stored() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let (model, codes, index) = (at("model.kw"), at("codes.kw"), at("index.kw"));
+    let (model, codes, index) = (text(&model), text(&codes), text(&index));
+    let digits = "digits:train[0..300]";
+    let sets = ["--set", "units=96", "--set", "winners=8", "--set", "epochs=2"];
+    answer(&[&["fit", "pursuit", "--data", digits, "--out", model], &sets[..]].concat());
+    answer(&["encode", model, "--data", digits, "--out", codes]);
+    answer(&["index", codes, "--out", index]);
+    let asked = ["search", index, "--query", digits, "--model", model, "--score", "decoder"];
+    let found = answer(&[&asked[..], &["--top", "5"]].concat());
+    let first = |found: &Value, row: usize| found["results"][row][0].clone();
+    let own = (0..300).filter(|&row| first(&found, row)["id"] == json!(row)).count();
+    assert!(own > 200, "{own} of 300 inputs find their own code first");
+    let all = answer(&[&asked[..], &["--top", "5", "--candidates", "300"]].concat());
+    assert_eq!(found, all);
+    let few = answer(&[&asked[..], &["--top", "5", "--candidates", "20"]].concat());
+    let same = (0..300).filter(|&row| first(&found, row) == first(&few, row)).count();
+    assert!(same > 200, "{same} of 300 are the same among 20 candidates");
 }
 
 #[test]

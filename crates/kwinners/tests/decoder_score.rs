@@ -4,7 +4,7 @@ mod common;
 
 use common::{images, settings};
 use kwinners::encoder::{Decoder, Encoder, Learner, Model, Pursuit, PursuitSettings};
-use kwinners::index::{DecoderScore, LinearDecoder};
+use kwinners::index::{DecoderScore, Hit, LinearDecoder, SdrIndex, Search};
 use kwinners::metrics::reconstruction;
 use kwinners::train::{Control, Position, fit};
 use kwinners::{Rng, Rows, SdrBatch};
@@ -159,4 +159,44 @@ fn bad_input_is_refused() {
     assert!(decoder.products(&values[..5]).is_err() && decoder.products(&[]).is_err());
     let few = (&codes, &lengths[..5]);
     assert!(decoder.top(rows.row(0), few, 3, DecoderScore::Cosine).is_err());
+}
+
+/// What an index finds by the decoder is what all codes one by one give, also of allowed ones only, and what
+/// a list of hits becomes that has them all.
+#[test]
+fn an_index_is_searched_by_the_decoder() {
+    let values = inputs(300, 6);
+    let rows = Rows::new(&values, WIDTH).unwrap();
+    let (encoder, decoder) = learned(rows, (64, 5), 2);
+    let codes = encoder.encode(rows).unwrap();
+    let mut index = SdrIndex::new(64).unwrap();
+    for part in [0..100, 100..130, 130..300] {
+        index.add(&codes.select(&part.collect::<Vec<_>>())).unwrap();
+    }
+    let deleted = 17;
+    assert!(index.delete(deleted));
+    let lengths = decoder.lengths(&codes).unwrap();
+    let queries = rows.slice(0..20);
+    let odd = (0..300).filter(|id| id % 2 == 1).collect();
+    for allowed in [None, Some(&odd)] {
+        let search = Search { allowed, ..Search::default() };
+        let found = index.top_decoded(&decoder, queries, 9, &search).unwrap();
+        for (query, found) in queries.iter().zip(&found) {
+            let all = decoder.top(query, (&codes, &lengths), 300, DecoderScore::Cosine).unwrap();
+            let ids = all.iter().map(|(id, _)| *id as u32).filter(|&id| id != deleted);
+            let ids: Vec<u32> =
+                ids.filter(|&id| allowed.is_none_or(|ids| ids.contains(id))).collect();
+            assert_eq!(found.iter().map(|hit| hit.id).collect::<Vec<_>>(), ids[..9]);
+            assert!(found.iter().all(|hit| hit.score.abs() < 1.0 + 1e-3));
+            let hits: Vec<Hit> = ids.iter().rev().map(|&id| Hit { id, score: 0.0 }).collect();
+            assert_eq!(index.rerank(&decoder, query, &hits).unwrap()[..9], found[..]);
+        }
+    }
+    let gone = [Hit { id: deleted, score: 0.0 }];
+    assert!(index.rerank(&decoder, queries.row(0), &gone).is_err());
+    assert!(
+        index.top_decoded(&decoder, Rows::new(&values, 8).unwrap(), 1, &Search::default()).is_err()
+    );
+    let other = SdrIndex::new(65).unwrap();
+    assert!(other.top_decoded(&decoder, queries, 1, &Search::default()).is_err());
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use kwinners::index::{Hit, Score, SdrIndex, Search};
+use kwinners::index::{Hit, LinearDecoder, Score, SdrIndex, Search};
 use kwinners::{SdrBatch, file};
 use roaring::RoaringBitmap;
 use serde::Serialize;
@@ -36,6 +36,9 @@ pub(crate) struct Arguments {
     /// How codes are compared
     #[arg(long, value_enum, default_value_t)]
     score: ScoreName,
+    /// Score by the decoder only this many codes for each query, those of largest overlap [default: all]
+    #[arg(long, value_name = "N")]
+    candidates: Option<usize>,
     /// The share of the answers that is enough, up to 1; measured on some of the queries
     #[arg(long, value_name = "SHARE")]
     recall: Option<f64>,
@@ -54,12 +57,15 @@ enum ScoreName {
     Jaccard,
     /// Units that both have on, of those of the query
     Containment,
+    /// Cosine of the query, which stays a vector, with what --model decodes a code to
+    Decoder,
 }
 
 impl ScoreName {
     fn score(self) -> Score {
         match self {
-            Self::Overlap => Score::Overlap,
+            // By the decoder: what candidates are found by.
+            Self::Overlap | Self::Decoder => Score::Overlap,
             Self::Jaccard => Score::Jaccard,
             Self::Containment => Score::Containment,
         }
@@ -102,13 +108,19 @@ pub(crate) fn run(
     output: &mut Output,
 ) -> anyhow::Result<()> {
     let index = file::open_index(&arguments.index)?;
-    let queries = queries(arguments, index.units(), shared)?;
     let ids = arguments.ids.as_deref().map(super::index::read_ids).transpose()?;
     let search = search(arguments, ids.as_ref());
-    let hits = find(&index, &queries, arguments, &search)?;
-    if search.recall.is_some_and(|recall| recall < 1.0) {
-        report_recall(&index, &queries, (arguments, &search), output)?;
-    }
+    let hits = if arguments.score == ScoreName::Decoder {
+        find_decoded(&index, arguments, &search, shared)?
+    } else if arguments.candidates.is_some() {
+        return Err(BadInput("--candidates goes with --score decoder".to_owned()).into());
+    } else {
+        let queries = queries(arguments, index.units(), shared)?;
+        if search.recall.is_some_and(|recall| recall < 1.0) {
+            report_recall(&index, &queries, (arguments, &search), output)?;
+        }
+        find(&index, &queries, arguments, &search)?
+    };
     let found = |hit: &Hit| Found::new(hit, arguments.score);
     let rows: Vec<Vec<String>> = hits
         .iter()
@@ -141,6 +153,42 @@ fn find(
         Some(least) => index.within_batch(queries, least, search),
         None => index.top_batch(queries, arguments.top, search),
     }
+}
+
+/// By what codes are decoded to: all of them, or those of largest overlap.
+fn find_decoded(
+    index: &SdrIndex,
+    arguments: &Arguments,
+    search: &Search<'_>,
+    shared: &Shared,
+) -> anyhow::Result<Vec<Vec<Hit>>> {
+    let refuse = |reason: &str| Err(BadInput(reason.to_owned()).into());
+    let Some(path) = &arguments.model else {
+        return refuse("--score decoder needs the --model that made the codes");
+    };
+    if arguments.within.is_some() || arguments.recall.is_some() {
+        return refuse(
+            "--score decoder finds the --top codes; it takes no --within and no --recall",
+        );
+    }
+    let model = file::load_model(path)?.model;
+    let Some(decoder) = model.decoder() else {
+        return refuse(&format!("models of kind {} have no decoder", model.kind()));
+    };
+    let decoder = LinearDecoder::of(decoder, model.encoder().units())?;
+    let data = super::load(&arguments.query, shared)?;
+    super::check_fits(&data, path, &model)?;
+    let rows = data.rows();
+    let Some(candidates) = arguments.candidates else {
+        return Ok(index.top_decoded(&decoder, rows, arguments.top, search)?);
+    };
+    let near = index.top_batch(&model.encoder().encode(rows)?, candidates, search)?;
+    let reranked = near.iter().zip(rows.iter()).map(|(hits, query)| {
+        let mut hits = index.rerank(&decoder, query, hits)?;
+        hits.truncate(arguments.top);
+        Ok(hits)
+    });
+    reranked.collect()
 }
 
 /// The queries as codes of `units` units.

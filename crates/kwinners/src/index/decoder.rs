@@ -1,5 +1,8 @@
 //! Codes read through a decoder: a query stays a vector, and a stored code is what its units stand for.
 
+use rayon::prelude::*;
+
+use super::{Hit, SdrIndex, Search};
 use crate::encoder::{Decoder, pursuit};
 use crate::error::{Error, Result};
 use crate::kernel::product::product_transposed;
@@ -118,9 +121,13 @@ impl LinearDecoder {
     /// # Errors
     /// If the codes have other units.
     pub fn lengths(&self, codes: &SdrBatch) -> Result<Vec<f32>> {
-        let decoded = self.decode(codes)?;
-        let length = |row: &[f32]| row.iter().map(|value| value * value).sum::<f32>().sqrt();
-        Ok(decoded.chunks_exact(self.width()).map(length).collect())
+        self.check_codes(codes)?;
+        Ok(self.lengths_of(codes))
+    }
+
+    fn lengths_of(&self, codes: &SdrBatch) -> Vec<f32> {
+        let decoded = pursuit::add_up(codes, &self.mean, &self.weights);
+        decoded.chunks_exact(self.width()).map(length).collect()
     }
 
     /// The products of `query` with all rows. Cost: `n · width` multiply-adds.
@@ -194,6 +201,101 @@ impl Decoder for LinearDecoder {
         self.check_codes(codes)?;
         Ok(pursuit::add_up(codes, &self.mean, &self.weights))
     }
+}
+
+impl SdrIndex {
+    /// The `top` codes whose decoded inputs have the largest cosine with each of `queries`, `(len, width)`,
+    /// best first, equal ones by rising id. Of `search` only [`Search::allowed`] is looked at. Every allowed
+    /// code is decoded once, `k · width` additions, and scored for each query, `k` additions.
+    ///
+    /// # Errors
+    /// If the decoder has other units, the queries have another width, NaN or infinity, or a block of a
+    /// mapped file is damaged.
+    pub fn top_decoded(
+        &self,
+        decoder: &LinearDecoder,
+        queries: Rows<'_>,
+        top: usize,
+        search: &Search<'_>,
+    ) -> Result<Vec<Vec<Hit>>> {
+        let asked = self.ask(decoder, queries)?;
+        let mut found = vec![Vec::new(); queries.len()];
+        self.for_each_block(|ids, codes| {
+            let allowed = |id: u32| search.allowed.is_none_or(|allowed| allowed.contains(id));
+            let places: Vec<usize> = (0..ids.len()).filter(|&at| allowed(ids[at])).collect();
+            let codes = codes.select(&places);
+            let lengths = decoder.lengths_of(&codes);
+            found.par_iter_mut().zip(&asked).for_each(|(found, query)| {
+                let hits = places.iter().zip(codes.iter()).zip(&lengths);
+                let hits = hits.map(|((&at, code), &length)| query.hit(ids[at], code, length));
+                keep_best(found, hits, top);
+            });
+        })?;
+        Ok(found)
+    }
+
+    /// `hits`, which another score has found for `query`, by the cosines of their decoded inputs with it.
+    /// Cost: `O(n + k · width)` a hit.
+    ///
+    /// # Errors
+    /// As [`SdrIndex::top_decoded`], and if a hit is not in the index.
+    pub fn rerank(&self, decoder: &LinearDecoder, query: &[f32], hits: &[Hit]) -> Result<Vec<Hit>> {
+        let asked = self.ask(decoder, Rows::new(query, query.len().max(1))?)?;
+        let (mut codes, mut found) = (SdrBatch::new(self.units())?, Vec::new());
+        for hit in hits {
+            let code = self.get(hit.id)?;
+            let code = code.ok_or_else(|| Error::shape("hits", "codes of the index", hit.id))?;
+            codes.push(code.indices())?;
+        }
+        let lengths = decoder.lengths_of(&codes);
+        let scored = hits.iter().zip(codes.iter()).zip(&lengths);
+        let scored = scored.map(|((hit, code), &length)| asked[0].hit(hit.id, code, length));
+        keep_best(&mut found, scored, hits.len());
+        Ok(found)
+    }
+
+    fn ask(&self, decoder: &LinearDecoder, queries: Rows<'_>) -> Result<Vec<Asked>> {
+        if decoder.units() != self.units() {
+            let expected = format!("{}, as in the index", self.units());
+            return Err(Error::shape("units of the decoder", expected, decoder.units()));
+        }
+        queries.check_width("queries", decoder.width())?;
+        queries.check_finite("queries")?;
+        let rows: Vec<&[f32]> = queries.iter().collect();
+        let asked = rows
+            .par_iter()
+            .map(|query| Ok(Asked { products: decoder.products(query)?, length: length(query) }));
+        asked.collect()
+    }
+}
+
+/// A query, ready to be compared with codes.
+struct Asked {
+    products: UnitProducts,
+    length: f32,
+}
+
+impl Asked {
+    /// A code whose decoded input is `length` long.
+    fn hit(&self, id: u32, code: SdrRef<'_>, length: f32) -> Hit {
+        let lengths = (self.length * length).max(f32::MIN_POSITIVE);
+        Hit { id, score: f64::from(self.products.score(code) / lengths) }
+    }
+}
+
+fn length(row: &[f32]) -> f32 {
+    row.iter().map(|value| value * value).sum::<f32>().sqrt()
+}
+
+/// Makes `found`, which is in order, the best `top` of itself and `hits`.
+fn keep_best(found: &mut Vec<Hit>, hits: impl Iterator<Item = Hit>, top: usize) {
+    let floor = match found.len() < top {
+        true => f64::NEG_INFINITY,
+        false => found.last().map_or(f64::INFINITY, |hit| hit.score),
+    };
+    found.extend(hits.filter(|hit| hit.score >= floor));
+    found.sort_unstable_by(Hit::order);
+    found.truncate(top);
 }
 
 /// The best `top` of all, higher scores first, then lower numbers.
