@@ -47,12 +47,12 @@ fn run((units, winners): (usize, usize), pairs: usize, threads: usize) {
         let moved = cue.with_moved(2, &mut rng).expect("enough units");
         noisy.push(moved.indices()).expect("a code");
     }
-    for (what, cues) in [
-        ("associative memory, recall from whole cues", &some),
-        ("associative memory, recall, 2 units of a cue wrong", &noisy),
+    for (what, cues, least) in [
+        ("associative memory, recall from whole cues", &some, 0.99),
+        ("associative memory, recall, 2 units of a cue wrong", &noisy, 0.9),
     ] {
         let quality = memory.judge(cues, &expected, rule).expect("codes of its units");
-        assert!(quality.exact > 0.99, "{what}: {quality:?}");
+        assert!(quality.exact > least, "{what}: {quality:?}");
         task(what).rate("recalls/s", cues.len(), || {
             drop(black_box(memory.recall_all(cues, rule).expect("codes of its units")));
         });
