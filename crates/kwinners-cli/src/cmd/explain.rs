@@ -271,8 +271,11 @@ fn print(answer: &Answer, output: &mut Output) -> anyhow::Result<()> {
     let rows: Vec<Vec<String>> = answer.shared.iter().map(row).collect();
     output
         .table(&["unit", "adds", "stored", "of its class %", "rows that it answers most"], &rows)?;
+    if !answer.pictures.is_empty() {
+        output.line("\nwritten")?;
+    }
     for path in &answer.pictures {
-        output.line(format_args!("\nwritten  {}", path.display()))?;
+        output.line(format_args!("  {}", path.display()))?;
     }
     Ok(())
 }
