@@ -62,7 +62,7 @@ pub(super) fn run(
 ) -> anyhow::Result<()> {
     let (train, test) = super::sets(arguments, shared, ("mnist:train", "mnist:test"))?;
     let test = test.slice(0..arguments.samples.get().min(test.len()))?;
-    let seeds: Vec<u64> = (0..arguments.seeds.get()).collect();
+    let seeds = arguments.seeds();
     let nets = asked(&NETS, arguments)?;
     // Lists of shares by network, seed and attack.
     let mut found: Vec<Vec<Vec<Vec<f64>>>> = vec![Vec::new(); nets.len()];

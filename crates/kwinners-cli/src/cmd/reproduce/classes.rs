@@ -73,7 +73,7 @@ pub(super) fn run(
     output: &mut Output,
 ) -> anyhow::Result<()> {
     let (train, test) = super::sets(arguments, shared, ("mnist:train", "mnist:test"))?;
-    let seeds: Vec<u64> = (0..arguments.seeds.get()).collect();
+    let seeds = arguments.seeds();
     let mut lines = Vec::new();
     for row in ROWS {
         let mut runs = Vec::new();

@@ -14,7 +14,6 @@ use serde::Serialize;
 use super::Arguments;
 use super::experiment::Form;
 use crate::args::Shared;
-use crate::cmd;
 use crate::fitting;
 use crate::output::Output;
 
@@ -143,7 +142,7 @@ pub(super) fn run(
     shared: &Shared,
     output: &mut Output,
 ) -> anyhow::Result<()> {
-    let seeds: Vec<u64> = (0..arguments.seeds.get()).collect();
+    let seeds = arguments.seeds();
     let (mut lines, mut sets) = (Vec::<Line<'_>>::new(), None::<Sets>);
     for row in asked(arguments)? {
         // Rows that differ only in data are the same on data that was asked for.
@@ -179,9 +178,7 @@ fn asked(arguments: &Arguments) -> kwinners::Result<Vec<&'static Row>> {
 
 impl Sets {
     fn load(row: &Row, arguments: &Arguments, shared: &Shared) -> anyhow::Result<Self> {
-        let train = cmd::load(arguments.data.as_deref().unwrap_or(row.data.0), shared)?;
-        let test = cmd::load(arguments.test.as_deref().unwrap_or(row.data.1), shared)?;
-        let test = test.with_classes_of(&train.classes)?;
+        let (train, test) = super::sets(arguments, shared, row.data)?;
         let (labels, truth) = (train.require_labels()?, test.require_labels()?);
         // Images would take minutes, and are not what heads stand on.
         let raw_knn1 = match train.image {

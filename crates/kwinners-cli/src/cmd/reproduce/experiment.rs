@@ -90,7 +90,7 @@ impl Experiment {
         shared: &Shared,
         output: &mut Output,
     ) -> anyhow::Result<()> {
-        let seeds: Vec<u64> = (0..arguments.seeds.get()).collect();
+        let seeds = arguments.seeds();
         let mut sets = Sets { arguments, shared, loaded: None };
         let mut rows: Vec<Line<'_>> = Vec::new();
         for row in self.rows {

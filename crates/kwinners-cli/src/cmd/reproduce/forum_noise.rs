@@ -99,7 +99,7 @@ pub(super) fn run(
     output: &mut Output,
 ) -> anyhow::Result<()> {
     let (train, test) = super::sets(arguments, shared, ("mnist:train", "mnist:test"))?;
-    let seeds: Vec<u64> = (0..arguments.seeds.get()).collect();
+    let seeds = arguments.seeds();
     let nets = asked(&NETS, arguments)?;
     // Seeds within networks.
     let mut models = Vec::new();

@@ -178,6 +178,13 @@ pub(crate) struct Arguments {
     test: Option<String>,
 }
 
+impl Arguments {
+    /// The seeds of every row.
+    fn seeds(&self) -> Vec<u64> {
+        (0..self.seeds.get()).collect()
+    }
+}
+
 pub(crate) fn run(
     arguments: &Arguments,
     shared: &Shared,

@@ -111,7 +111,7 @@ pub(super) fn run(
     let sign = |value: f32| if value > 0.0 { 1.0 } else { -1.0 };
     let sign_bits = recall(&truth, &nearest(base.rows(), queries.rows(), sign));
     let mut task = Task { base, queries, truth, autoencoders: BTreeMap::new() };
-    let seeds: Vec<u64> = (0..arguments.seeds.get()).collect();
+    let seeds = arguments.seeds();
     let mut lines = Vec::new();
     for (method, units, winners) in ROWS {
         let mut runs = Vec::new();

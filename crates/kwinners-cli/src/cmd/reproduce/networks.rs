@@ -11,7 +11,6 @@ use serde::Serialize;
 use super::Arguments;
 use super::experiment::Form;
 use crate::args::Shared;
-use crate::cmd;
 use crate::fitting;
 use crate::output::Output;
 use crate::selection::{Best, accuracy_of};
@@ -137,7 +136,7 @@ impl Networks {
         output: &mut Output,
     ) -> anyhow::Result<()> {
         let sets = Sets::load(arguments, shared)?;
-        let seeds: Vec<u64> = (0..arguments.seeds.get()).collect();
+        let seeds = arguments.seeds();
         let mut lines = Vec::new();
         let asked = arguments.rows.as_deref().unwrap_or_default();
         for network in self.asked_rows(asked)? {
@@ -272,11 +271,7 @@ impl Network {
 
 impl Sets {
     fn load(arguments: &Arguments, shared: &Shared) -> anyhow::Result<Self> {
-        let spec = |asked: &Option<String>, usual: &str| {
-            cmd::load(asked.as_deref().unwrap_or(usual), shared)
-        };
-        let all = spec(&arguments.data, "mnist:train")?;
-        let test = spec(&arguments.test, "mnist:test")?;
+        let (all, test) = super::sets(arguments, shared, ("mnist:train", "mnist:test"))?;
         let (train, validation) = all.split(all.len() - all.len() / VALIDATION_SHARE)?;
         let noise = Noise::new(NoiseProtocol::S2, all.inputs(), NOISE_SEED)?;
         Ok(Self { all, train, validation, test, noise })

@@ -12,7 +12,6 @@ use serde::Serialize;
 
 use super::Arguments;
 use crate::args::Shared;
-use crate::cmd;
 use crate::output::Output;
 
 /// One way to learn.
@@ -110,11 +109,8 @@ pub(super) fn run(
     shared: &Shared,
     output: &mut Output,
 ) -> anyhow::Result<()> {
-    let load =
-        |spec: &Option<String>, usual: &str| cmd::load(spec.as_deref().unwrap_or(usual), shared);
-    let train = load(&arguments.data, "mnist:train")?;
-    let test = load(&arguments.test, "mnist:test")?;
-    let seeds: Vec<u64> = (0..arguments.seeds.get()).collect();
+    let (train, test) = super::sets(arguments, shared, ("mnist:train", "mnist:test"))?;
+    let seeds = arguments.seeds();
     let mut lines = Vec::new();
     for row in ROWS {
         // Batches are small: seeds side by side keep all cores busy.

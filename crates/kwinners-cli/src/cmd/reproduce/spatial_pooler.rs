@@ -102,7 +102,7 @@ pub(super) fn run(
             (("fashion-mnist:train", "fashion-mnist:test"), FASHION),
         ],
     };
-    let seeds: Vec<u64> = (0..arguments.seeds.get()).collect();
+    let seeds = arguments.seeds();
     let mut lines = Vec::new();
     for ((train, test), rows) in sets {
         let sets = Sets { train: cmd::load(train, shared)?, test: cmd::load(test, shared)? };

@@ -164,7 +164,7 @@ pub(super) fn run(
     shared: &Shared,
     output: &mut Output,
 ) -> anyhow::Result<()> {
-    let seeds: Vec<u64> = (0..arguments.seeds.get()).collect();
+    let seeds = arguments.seeds();
     let mut loaded: Option<(Sets, Dataset, Dataset)> = None;
     let mut rows = Vec::new();
     for (net, sets) in rows_for(arguments) {

@@ -19,7 +19,6 @@ use serde::Serialize;
 
 use super::Arguments;
 use crate::args::Shared;
-use crate::cmd;
 use crate::fitting::{self, Asked};
 use crate::output::{Counts, Output};
 
@@ -172,13 +171,9 @@ pub(super) fn run(
     shared: &Shared,
     output: &mut Output,
 ) -> anyhow::Result<()> {
-    let load =
-        |spec: &Option<String>, usual: &str| cmd::load(spec.as_deref().unwrap_or(usual), shared);
-    let sets = Sets {
-        train: load(&arguments.data, "mnist:train")?,
-        test: load(&arguments.test, "mnist:test")?,
-    };
-    let seeds: Vec<u64> = (0..arguments.seeds.get()).collect();
+    let (train, test) = super::sets(arguments, shared, ("mnist:train", "mnist:test"))?;
+    let sets = Sets { train, test };
+    let seeds = arguments.seeds();
     let bar = output.progress("tied", ROWS.len() as u64 * arguments.seeds.get(), Counts::Runs);
     let mut lines = Vec::new();
     for row in ROWS {
