@@ -8,16 +8,12 @@ use kwinners::metrics::{self, Features, sample_of_each_class};
 use kwinners::report::ClassFigures;
 use kwinners::report::pictures::{
     ChartLine, FilterScale, Grid, Picture, beside, code_raster, distance_map, filter_mosaic,
-    line_chart, number_grid, strips, vector_shape,
+    line_chart, number_grid, strip_places, strips, vector_shape,
 };
 use kwinners::{Dataset, Error, Result, Rows, SdrBatch};
 
 use crate::fitting::Encoded;
 
-/// Samples of a strip, where there are not more classes.
-const STRIP_SAMPLES: usize = 10;
-/// Most samples of a strip: two lines of it.
-const MOST_STRIP_SAMPLES: usize = 20;
 /// Samples of each class on a distance map, as its source has it.
 const MAP_SAMPLES_A_CLASS: usize = 50;
 /// Most samples on a distance map: with many classes there are fewer of each.
@@ -139,21 +135,6 @@ fn strip(test: &Dataset, codes: &SdrBatch, decoded: Option<&[f32]>) -> Result<Pi
         .map(|rows| places.iter().flat_map(|&place| rows.row(place)).copied().collect());
     let decoded = decoded.as_deref().map(|values| Rows::new(values, test.width())).transpose()?;
     strips(shown.rows(), &codes.select(&places), decoded, shape(test.image, test.width()))
-}
-
-fn strip_places(test: &Dataset) -> Vec<usize> {
-    let mut places = match test.labels() {
-        Some(labels) => {
-            let per_class = STRIP_SAMPLES.div_ceil(test.classes.len().max(1));
-            sample_of_each_class(labels, per_class, SEED)
-        }
-        None => {
-            let count = test.len().min(STRIP_SAMPLES);
-            (0..count).map(|place| place * test.len() / count).collect()
-        }
-    };
-    places.truncate(MOST_STRIP_SAMPLES);
-    places
 }
 
 fn filters(model: &Model, image: Option<ImageShape>) -> Result<Picture> {

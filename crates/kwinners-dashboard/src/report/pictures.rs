@@ -4,16 +4,13 @@ use std::fmt::Write as _;
 
 use kwinners::data::ImageShape;
 use kwinners::metrics::{self, Features, nearest_by_overlap, sample_of_each_class};
+use kwinners::report::pictures::strip_places;
 use kwinners::{Dataset, Result, SdrBatch};
 
 use super::{Figure, Page};
 use crate::charts::{escape, grouped, number};
 use crate::raster::{Raster, code_tile, shape, tile, value_range};
 
-/// Samples of the strips, where there are not more classes.
-const STRIP_SAMPLES: usize = 10;
-/// Most samples of the strips.
-const MOST_STRIP_SAMPLES: usize = 20;
 /// Samples whose neighbours are shown, and how many of these.
 const QUERIES: usize = 4;
 const NEIGHBOURS: usize = 5;
@@ -62,22 +59,6 @@ impl<'a> Look<'a> {
 fn name_of(set: &Dataset, row: usize) -> String {
     let label = set.labels().map(|labels| labels[row] as usize);
     label.and_then(|label| set.classes.get(label)).cloned().unwrap_or_else(|| format!("row {row}"))
-}
-
-/// One of each class, or evenly chosen ones.
-fn strip_places(test: &Dataset) -> Vec<usize> {
-    let mut places = match test.labels() {
-        Some(labels) => {
-            let per_class = STRIP_SAMPLES.div_ceil(test.classes.len().max(1));
-            sample_of_each_class(labels, per_class, SEED)
-        }
-        None => {
-            let count = test.len().min(STRIP_SAMPLES);
-            (0..count).map(|place| place * test.len() / count).collect()
-        }
-    };
-    places.truncate(MOST_STRIP_SAMPLES);
-    places
 }
 
 /// Samples, their codes, and what the codes decode to.

@@ -18,7 +18,7 @@ pub use colour::{Rgb, diverging, of_class, viridis};
 pub use grid::{Grid, number_grid};
 pub use map::distance_map;
 pub use raster::code_raster;
-pub use tiles::{FilterScale, filter_mosaic, strips, tile_lines, vector_shape};
+pub use tiles::{FilterScale, filter_mosaic, strip_places, strips, tile_lines, vector_shape};
 
 use canvas::Place;
 

@@ -3,10 +3,17 @@
 use super::canvas::{Picture, Place, text_height, text_width};
 use super::colour::{ACTIVE, FAINT, INK, PAPER, Rgb, diverging, grey, to_byte};
 use super::{LABEL, MARGIN};
-use crate::data::ImageShape;
+use crate::data::{Dataset, ImageShape};
 use crate::error::{Error, Result};
+use crate::metrics::sample_of_each_class;
 use crate::rows::Rows;
 use crate::sdr::{SdrBatch, SdrRef};
+
+/// Samples in strips where there are fewer classes, and at most.
+const SHOWN: usize = 10;
+const MOST_SHOWN: usize = 20;
+/// Seed of the choice within classes.
+const SHOWN_SEED: u64 = 0;
 
 /// Widest mosaic that tiles are enlarged for, in pixels.
 const MOSAIC_WIDTH: usize = 1280;
@@ -112,6 +119,23 @@ fn pixel(values: &[f32], image: ImageShape, (low, high): (f32, f32), cell: usize
         return std::array::from_fn(|channel| to_byte(share(values[channel * plane + cell])));
     }
     values.get(cell).map_or(PAPER, |&value| grey(share(value)))
+}
+
+/// The rows of a set that are shown in strips: one or more of each class where there are labels, else
+/// evenly chosen ones; about ten, 20 at most.
+pub fn strip_places(set: &Dataset) -> Vec<usize> {
+    let mut places = match set.labels() {
+        Some(labels) => {
+            let per_class = SHOWN.div_ceil(set.classes.len().max(1));
+            sample_of_each_class(labels, per_class, SHOWN_SEED)
+        }
+        None => {
+            let count = set.len().min(SHOWN);
+            (0..count).map(|place| place * set.len() / count).collect()
+        }
+    };
+    places.truncate(MOST_SHOWN);
+    places
 }
 
 /// Inputs above their codes above what the codes decode to, one column a sample.
