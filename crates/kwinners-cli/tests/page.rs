@@ -205,6 +205,72 @@ fn bad_questions_are_answered_with_reasons() {
     assert_eq!(served.post_text("/search", &huge, "").0, 413);
 }
 
+/// What `kwinners` prints with `--json` about the first ten digits in `out`, run there.
+fn json_of(out: &Path, line: &str) -> Value {
+    let arguments: Vec<&str> = line.split(' ').chain(["--json"]).collect();
+    let output = command(&arguments).current_dir(out).output().expect("the binary runs");
+    assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("one object")
+}
+
+#[test]
+fn indexes_and_memories_answer_as_the_commands_do() {
+    let (_folder, out) = demo();
+    let served = Served::new(&out, &[]);
+    let model = served.runs()[0]["name"].as_str().unwrap().to_owned();
+    let encode = |rows: &str, to: &str| {
+        json_of(&out, &format!("encode {model}.kw --data digits:test[{rows}] --out {to}.kw"))
+    };
+    encode("0..100", "stored");
+    encode("100..103", "asked");
+    json_of(&out, "index stored.kw --out i.kw");
+    json_of(&out, "memory store m.kw --cues asked.kw");
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    let (_, stores) = served.get("/stores");
+    assert!(stores.contains("\"i\"") && stores.contains("\"m\""), "{stores}");
+
+    let inputs: Value = json!(
+        [100, 101, 102].map(|row| served.post("/encode", &json!({ "run": model, "row": row })).1)
+    );
+    let queries: Vec<Value> =
+        inputs.as_array().unwrap().iter().map(|code| code["indices"].clone()).collect();
+    let told = json_of(&out, "search i.kw --query asked.kw --top 4");
+    let (status, found) =
+        served.post("/search", &json!({ "index": "i", "queries": queries, "top": 4 }));
+    assert_eq!((status, &found["results"]), (200, &told["results"]));
+    let told = json_of(&out, "search i.kw --query asked.kw --within 0.3 --score jaccard");
+    let ask =
+        json!({ "index": "i", "queries": queries, "top": 100, "score": "jaccard", "within": 0.3 });
+    assert_eq!(served.post("/search", &ask).1["results"], told["results"]);
+    let few = json!({ "index": "i", "queries": queries, "ids": [7, 9] });
+    assert_eq!(served.post("/search", &few).1["results"][2].as_array().unwrap().len(), 2);
+
+    json_of(&out, "index asked.kw --out i.kw --append");
+    let (_, grown) = served.post("/search", &json!({ "index": "i", "queries": queries, "top": 1 }));
+    assert_eq!((&grown["among"], &grown["results"][0][0]["id"]), (&json!(103), &json!(100)));
+
+    let code = queries[0].as_array().unwrap().clone();
+    let part = json!({ "memory": "m", "queries": [code[..20]], "steps": 8 });
+    assert_eq!(served.post("/recall", &part).1["results"], json!([code]));
+    let bad = [
+        ("/search", json!({ "index": "m", "queries": [] }), 404, "no index m"),
+        ("/search", json!({ "index": "../i", "queries": [] }), 404, "no index"),
+        ("/search", json!({ "index": "i" }), 400, "either `queries`"),
+        ("/search", json!({ "index": "i", "inputs": [[1.0]] }), 400, "with the `run`"),
+        ("/search", json!({ "index": "i", "run": model, "inputs": [[1.0]] }), 400, "64 values"),
+        ("/search", json!({ "index": "i", "queries": [[3, 1]] }), 400, "not increasing"),
+        ("/search", json!({ "index": "i", "queries": [[1]], "top": 1_000_000 }), 400, "at most"),
+        ("/search", json!({ "index": "i", "queries": [], "sort": 1 }), 422, "unknown field"),
+        ("/recall", json!({ "memory": "m", "queries": [[1]], "steps": 0 }), 400, "1 to 100"),
+        ("/recall", json!({ "memory": "m", "queries": [[1]], "rule": "most" }), 400, "most"),
+    ];
+    for (path, question, status, reason) in bad {
+        let (got, answer) = served.post(path, &question);
+        let told = answer["error"].as_str().unwrap_or_default();
+        assert!(got == status && told.contains(reason), "{question}: {got} {answer}");
+    }
+}
+
 #[test]
 fn nothing_leaves_the_folder_and_no_other_site_may_ask() {
     let (folder, out) = demo();

@@ -1,8 +1,6 @@
 //! Questions about codes: what is this in code, what does that decode to, what is near, which class is it?
 
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
@@ -11,11 +9,12 @@ use axum::http::StatusCode;
 use kwinners::data::{ImageShape, Spec, known};
 use kwinners::encoder::Model;
 use kwinners::file::load_model;
-use kwinners::metrics::nearest_by_overlap;
-use kwinners::{BitRows, Dataset, Error, Result, Rows, Sdr, SdrBatch, SdrRef};
+use kwinners::index::{SdrIndex, Search};
+use kwinners::{Dataset, Result, Rows, Sdr, SdrBatch, SdrRef};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::cache::Cache;
 use super::runs::Run;
 use super::showcase::Snapshot;
 use super::{Answer, Loader, Refusal, Shared};
@@ -31,15 +30,12 @@ const MOST_HITS: usize = 100;
 /// Models that were asked about lately.
 pub(super) struct Explorer {
     load: Loader,
-    loaded: Mutex<Vec<(Key, Arc<Loaded>)>>,
+    loaded: Cache<Loaded>,
 }
-
-/// A file as it was when it was loaded.
-type Key = (PathBuf, u64, Option<SystemTime>);
 
 /// A model with what can be asked of it.
 pub(super) struct Loaded {
-    model: Model,
+    pub(super) model: Model,
     image: ImageShape,
     range: (f32, f32),
     /// What may be picked: test rows where the set has them, else rows that the model learned from.
@@ -53,31 +49,19 @@ pub(super) struct Loaded {
 struct Stored {
     data: Dataset,
     codes: SdrBatch,
-    bits: BitRows,
+    index: SdrIndex,
     /// The mean code of each class, scaled to length 1: `(classes, n)`.
     classes: Vec<f64>,
 }
 
 impl Explorer {
     pub(super) fn new(load: Loader) -> Self {
-        Self { load, loaded: Mutex::new(Vec::new()) }
+        Self { load, loaded: Cache::new(MOST_LOADED) }
     }
 
     /// The model at `path`, as the file is now.
     fn loaded(&self, path: &std::path::Path) -> Result<Arc<Loaded>> {
-        let facts = std::fs::metadata(path).map_err(Error::io(path))?;
-        let key = (path.to_owned(), facts.len(), facts.modified().ok());
-        let mut all = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, found)) = all.iter().find(|(other, _)| *other == key) {
-            return Ok(found.clone());
-        }
-        let loaded = Arc::new(Loaded::new(path, &self.load)?);
-        all.retain(|(other, _)| other.0 != key.0);
-        if all.len() >= MOST_LOADED {
-            all.remove(0);
-        }
-        all.push((key, loaded.clone()));
-        Ok(loaded)
+        self.loaded.get(path, |path| Loaded::new(path, &self.load))
     }
 }
 
@@ -191,7 +175,7 @@ impl Stored {
             let length = class.iter().map(|value: &f64| value * value).sum::<f64>().sqrt();
             class.iter_mut().for_each(|value| *value /= length.max(f64::MIN_POSITIVE));
         }
-        Ok(Self { bits: codes.to_bits(), data, codes, classes })
+        Ok(Self { index: SdrIndex::build(&codes)?, data, codes, classes })
     }
 
     /// How much the code is like the mean code of each class: cosines, the largest first.
@@ -241,17 +225,14 @@ pub(super) async fn in_background(
         return Err(Refusal::new(StatusCode::NOT_FOUND, reason));
     };
     let shared = shared.clone();
-    let done = tokio::task::spawn_blocking(move || work(&*shared.explorer.loaded(&path)?)).await;
-    let broken = |_| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "this request broke");
-    done.map_err(broken)?.map(Json)
+    super::away(move || work(&*shared.explorer.loaded(&path)?)).await
 }
 
 async fn answer(
     shared: &Arc<Shared>,
-    asked: Asked,
+    ask: Ask,
     work: impl FnOnce(&Loaded, &Ask) -> Answer<Value> + Send + 'static,
 ) -> Answer {
-    let Json(ask) = asked.map_err(|wrong| Refusal::new(wrong.status(), wrong.body_text()))?;
     let run = shared.run(&ask.run)?;
     in_background(shared, run, move |loaded| work(loaded, &ask)).await
 }
@@ -289,7 +270,8 @@ pub(super) async fn about(State(shared): State<Arc<Shared>>, Path(id): Path<Stri
 
 /// `POST /encode`: the code of a row or of values.
 pub(super) async fn encode(State(shared): State<Arc<Shared>>, asked: Asked) -> Answer {
-    answer(&shared, asked, |loaded, ask| {
+    let Json(ask) = asked.map_err(Refusal::of)?;
+    answer(&shared, ask, |loaded, ask| {
         let code = loaded.code(ask)?;
         let input = match (ask.row, ask.stored, &ask.values) {
             (Some(row), ..) => loaded.entry(loaded.shown()?, row)?,
@@ -304,7 +286,8 @@ pub(super) async fn encode(State(shared): State<Arc<Shared>>, asked: Asked) -> A
 
 /// `POST /decode`: what a code decodes to.
 pub(super) async fn decode(State(shared): State<Arc<Shared>>, asked: Asked) -> Answer {
-    answer(&shared, asked, |loaded, ask| {
+    let Json(ask) = asked.map_err(Refusal::of)?;
+    answer(&shared, ask, |loaded, ask| {
         let Some(decoder) = loaded.model.decoder() else {
             let reason = format!("a model of kind {} has no decoder", loaded.model.kind());
             return Err(Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, reason));
@@ -319,8 +302,8 @@ pub(super) async fn decode(State(shared): State<Arc<Shared>>, asked: Asked) -> A
 }
 
 /// `POST /search`: stored rows whose codes share most units; for `text`, stored rows whose text has it.
-pub(super) async fn search(State(shared): State<Arc<Shared>>, asked: Asked) -> Answer {
-    answer(&shared, asked, |loaded, ask| {
+pub(super) async fn search(shared: &Arc<Shared>, ask: Ask) -> Answer {
+    answer(shared, ask, |loaded, ask| {
         let stored = loaded.stored()?;
         let top = ask.top.unwrap_or(10).min(MOST_HITS);
         if let Some(text) = &ask.text {
@@ -328,10 +311,11 @@ pub(super) async fn search(State(shared): State<Arc<Shared>>, asked: Asked) -> A
         }
         let code = loaded.code(ask)?;
         let mut hits = Vec::new();
-        for (row, overlap) in nearest_by_overlap(&stored.bits, code.view(), top)? {
+        for found in stored.index.top(code.view(), top, &Search::default())? {
+            let row = found.id as usize;
             let own = stored.codes.get(row);
             let mut hit = loaded.entry(&stored.data, row)?;
-            hit["overlap"] = overlap.into();
+            hit["overlap"] = (found.score as u64).into();
             hit["shared"] = json!(code.view().intersection(own)?.indices());
             hit["indices"] = json!(own.indices());
             hits.push(hit);
@@ -353,8 +337,8 @@ fn texts_with(loaded: &Loaded, stored: &Stored, part: &str, top: usize) -> Answe
 }
 
 /// `POST /recall`: which class a code is most like, by the mean codes of the classes.
-pub(super) async fn recall(State(shared): State<Arc<Shared>>, asked: Asked) -> Answer {
-    answer(&shared, asked, |loaded, ask| {
+pub(super) async fn recall(shared: &Arc<Shared>, ask: Ask) -> Answer {
+    answer(shared, ask, |loaded, ask| {
         let stored = loaded.stored()?;
         if stored.data.classes.is_empty() {
             let reason = format!("{} has no classes", stored.data.name);

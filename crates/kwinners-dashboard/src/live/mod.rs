@@ -21,16 +21,27 @@
 //! | `POST /search` | `run`, CODE, `top` | `hits`: `row`, `overlap`, `shared`, `class`, `text` |
 //! | `POST /search` | `run`, `text`, `top` | `texts`: stored rows whose text has it |
 //! | `POST /recall` | `run`, CODE | `answer`, `scores` by class |
+//! | `GET /stores` | | `stores`: `name`, what each index and memory says of itself |
+//! | `POST /search` | `index`, CODES, `top`, `score`, `within`, `ids` | `results`: for each code `id`, `score` |
+//! | `POST /recall` | `memory`, CODES, `rule`, `steps` | `results`: for each code the units that came |
 //!
-//! CODE is one of `indices` (units that are on), `values` (an input), `row` (of what may be picked) and `stored` (a
-//! stored row). What can't be answered is `{"error": ...}` with a status of 4xx.
+//! `run` is an id or a name, `index` and `memory` are names. CODE is one of `indices` (units that are on),
+//! `values` (an input), `row` (of what may be picked) and `stored` (a stored row). CODES are `queries`,
+//! lists of units, or `inputs`, which the model of `run` encodes. `score` is `overlap`, `jaccard`,
+//! `containment` or, for inputs, `decoder`; `within` leaves out lower ones; `ids` are those to search. `steps`
+//! above 1 completes codes that were stored with themselves. What can't be answered is `{"error": ...}` with
+//! a status of 4xx.
+//!
+//! An index may grow while it is served: each question sees a state that was complete.
 
 mod assets;
+mod cache;
 mod events;
 mod explorer;
 mod guard;
 mod runs;
 mod showcase;
+mod stored;
 
 pub use showcase::{Showcase, Snapshot};
 
@@ -39,6 +50,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
+use axum::extract::rejection::JsonRejection;
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -95,6 +107,7 @@ pub fn new_token() -> Result<String> {
 struct Shared {
     catalogue: Mutex<Catalogue>,
     explorer: Explorer,
+    opened: stored::Opened,
     guard: guard::Guard,
     running: Option<(String, Arc<Showcase>)>,
     /// Streams of events that are open.
@@ -122,6 +135,7 @@ impl Server {
         let shared = Arc::new(Shared {
             catalogue: Mutex::new(catalogue),
             explorer: Explorer::new(load),
+            opened: stored::Opened::new(),
             guard: guard::Guard::new(address, token.clone()),
             running,
             streams: Arc::new(tokio::sync::Semaphore::new(events::MOST_STREAMS)),
@@ -189,8 +203,9 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/runs/{id}/explorer", get(explorer::about))
         .route("/encode", post(explorer::encode))
         .route("/decode", post(explorer::decode))
-        .route("/search", post(explorer::search))
-        .route("/recall", post(explorer::recall))
+        .route("/stores", get(stored::list))
+        .route("/search", post(stored::search))
+        .route("/recall", post(stored::recall))
         .fallback(|| async { Refusal::new(StatusCode::NOT_FOUND, "there is nothing here") })
         .layer(DefaultBodyLimit::max(LARGEST_REQUEST))
         .layer(middleware::from_fn_with_state(shared.clone(), guard::check))
@@ -207,6 +222,11 @@ struct Refusal {
 impl Refusal {
     fn new(status: StatusCode, reason: impl Into<String>) -> Self {
         Self { status, reason: reason.into() }
+    }
+
+    /// Of a request whose body is no JSON of the expected form.
+    fn of(wrong: JsonRejection) -> Self {
+        Self::new(wrong.status(), wrong.body_text())
     }
 }
 
@@ -229,16 +249,34 @@ impl IntoResponse for Refusal {
 
 type Answer<T = Json<serde_json::Value>> = std::result::Result<T, Refusal>;
 
+/// Does `work` on a thread of its own, so that it keeps no other request waiting.
+async fn away(work: impl FnOnce() -> Answer<serde_json::Value> + Send + 'static) -> Answer {
+    let broken = |_| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "this request broke");
+    tokio::task::spawn_blocking(work).await.map_err(broken)?.map(Json)
+}
+
 impl Shared {
-    /// The run of that id, as the folder is now.
-    fn run(&self, id: &str) -> Answer<runs::Run> {
+    /// What `look` finds in the folder, as it is now.
+    fn find<T>(&self, look: impl FnOnce(&Catalogue) -> T) -> Answer<T> {
         let mut catalogue =
             self.catalogue.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         catalogue.refresh()?;
-        let found = catalogue.runs().iter().find(|run| run.id == id);
-        found
-            .cloned()
-            .ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, format!("there is no run {id}")))
+        Ok(look(&catalogue))
+    }
+
+    /// The run of that id or name.
+    fn run(&self, id: &str) -> Answer<runs::Run> {
+        let is_it = |run: &&runs::Run| run.id == id || run.name == id;
+        let found = self.find(|folder| folder.runs().iter().find(is_it).cloned())?;
+        found.ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, format!("there is no run {id}")))
+    }
+
+    /// Where the store of that name is, if it holds `content`.
+    fn store(&self, name: &str, content: &str) -> Answer<PathBuf> {
+        let is_it = |store: &&runs::Store| store.name == name && store.content() == content;
+        let found = self.find(|folder| folder.stores().iter().find(is_it).cloned())?;
+        let missing = format!("there is no {content} {name} in the folder");
+        found.map(|store| store.path).ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, missing))
     }
 
     /// The pictures of the fit that is running, if `id` is that run.
@@ -249,14 +287,13 @@ impl Shared {
 }
 
 async fn list(State(shared): State<Arc<Shared>>) -> Answer {
-    let mut catalogue = shared.catalogue.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    catalogue.refresh()?;
     let run = |run: &runs::Run| {
         let mut answer = serde_json::to_value(run).unwrap_or_default();
         answer["learning"] = shared.showcase(&run.id).is_some().into();
         answer
     };
-    Ok(Json(json!({ "runs": catalogue.runs().iter().map(run).collect::<Vec<_>>() })))
+    let runs = shared.find(|folder| folder.runs().iter().map(run).collect::<Vec<_>>())?;
+    Ok(Json(json!({ "runs": runs })))
 }
 
 /// The report that `eval` or `demo` left: a file that loads nothing, in a box of its own.

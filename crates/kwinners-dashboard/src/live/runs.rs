@@ -44,13 +44,32 @@ fn is_there<S: serde::Serializer>(
     to.serialize_bool(path.is_some())
 }
 
-/// The runs of a folder, as of a moment ago.
+/// An index or a memory.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Store {
+    /// Path in the folder, without the ending.
+    pub(super) name: String,
+    #[serde(skip)]
+    pub(super) path: PathBuf,
+    /// What the file says of itself: content, units and the like.
+    pub(super) about: HashMap<String, String>,
+}
+
+impl Store {
+    /// `index` or `memory`.
+    pub(super) fn content(&self) -> &str {
+        self.about.get("content").map_or("", String::as_str)
+    }
+}
+
+/// The runs and stores of a folder, as of a moment ago.
 #[derive(Debug)]
 pub(super) struct Catalogue {
     root: PathBuf,
     runs: Vec<Run>,
+    stores: Vec<Store>,
     scanned: Option<Instant>,
-    /// What model files say, by path, length and time: verifying a file reads all of it.
+    /// What .kw files say, by path, length and time.
     known: HashMap<(PathBuf, u64, SystemTime), HashMap<String, String>>,
 }
 
@@ -58,11 +77,21 @@ impl Catalogue {
     pub(super) fn new(folder: &Path) -> Result<Self> {
         let root = folder.canonicalize().map_err(Error::io(folder))?;
         std::fs::read_dir(&root).map_err(Error::io(folder))?;
-        Ok(Self { root, runs: Vec::new(), scanned: None, known: HashMap::new() })
+        Ok(Self {
+            root,
+            runs: Vec::new(),
+            stores: Vec::new(),
+            scanned: None,
+            known: HashMap::new(),
+        })
     }
 
     pub(super) fn runs(&self) -> &[Run] {
         &self.runs
+    }
+
+    pub(super) fn stores(&self) -> &[Store] {
+        &self.stores
     }
 
     /// The id of the run whose model lies, or will lie, at `model`.
@@ -103,14 +132,19 @@ impl Catalogue {
                 _ => {}
             }
         }
+        self.stores.clear();
         for run in &mut runs {
-            if let Some(about) = run.model.as_deref().and_then(|path| self.about(path)) {
-                run.about = about;
-            }
-            if run.about.get("content").is_none_or(|content| content != "model") {
-                run.model = None;
+            let Some(path) = run.model.take() else { continue };
+            let Some(about) = self.about(&path) else { continue };
+            match about.get("content").map(String::as_str) {
+                Some("model") => (run.model, run.about) = (Some(path), about),
+                Some("index" | "memory") => {
+                    self.stores.push(Store { name: run.name.clone(), path, about });
+                }
+                _ => {}
             }
         }
+        self.stores.sort_by(|a, b| a.name.cmp(&b.name));
         share_reports(&mut runs);
         runs.retain(|run| run.model.is_some() || run.log.is_some() || run.page.is_some());
         runs.sort_by(|a, b| b.changed_s.cmp(&a.changed_s).then_with(|| a.name.cmp(&b.name)));
@@ -118,14 +152,14 @@ impl Catalogue {
         Ok(())
     }
 
-    /// What a model file says of itself; nothing if it is damaged or half written.
+    /// What a .kw file says of itself; nothing if it is damaged or half written.
     fn about(&mut self, path: &Path) -> Option<HashMap<String, String>> {
         let facts = std::fs::metadata(path).ok()?;
         let key = (path.to_owned(), facts.len(), facts.modified().ok()?);
         if let Some(known) = self.known.get(&key) {
             return Some(known.clone());
         }
-        let text: HashMap<String, String> = file::inspect(path).ok()?.text.into_iter().collect();
+        let text: HashMap<String, String> = file::describe(path).ok()?.into_iter().collect();
         self.known.retain(|(other, ..), _| other != path);
         self.known.insert(key, text.clone());
         Some(text)

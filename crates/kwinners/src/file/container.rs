@@ -64,6 +64,22 @@ pub fn inspect(path: &Path) -> Result<Inspection> {
     Ok(Inspection { version: VERSION, bytes: reader.length, sections: reader.table, text })
 }
 
+/// What `path` says of itself, by key, such as `content`, `kind` and `units`: reads that alone, however
+/// large the file is.
+///
+/// # Errors
+/// [`Error::Damaged`] if what is read is not as it must be.
+pub fn describe(path: &Path) -> Result<Vec<(String, String)>> {
+    let fields = if journal::is_journal(path) {
+        super::fields::about_of(&Journal::open(path)?)?
+    } else {
+        let mut reader = Reader::open(path)?;
+        let bytes = reader.section("about")?;
+        super::fields::Fields::parse(&reader, "about", &bytes)?
+    };
+    Ok(fields.into_pairs())
+}
+
 /// [`inspect`] for files that grow.
 fn inspect_journal(path: &Path) -> Result<Inspection> {
     let journal = Journal::open(path)?;
