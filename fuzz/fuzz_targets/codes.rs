@@ -1,4 +1,4 @@
-//! Codes in the formats of NumPy and SciPy; the first byte says which.
+//! Codes in the formats of NumPy, SciPy and Parquet; the first byte says which.
 #![no_main]
 
 use kwinners::data;
@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((kind, bytes)) = bytes.split_first() else { return };
-    let name = ["codes.npy", "codes.npz"][usize::from(kind % 2)];
+    let name = ["codes.npy", "codes.npz", "codes.parquet"][usize::from(kind % 3)];
     kwinners_fuzz::with_file(name, bytes, |path| {
         let _ = data::read_codes(path, None);
         let _ = data::read_codes(path, Some(90));

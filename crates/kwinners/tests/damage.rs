@@ -188,6 +188,7 @@ fn damaged_files_of_others() {
         ("csr.npz", CodeFormat::CsrNpz),
         ("packed.npy", CodeFormat::PackedNpy),
         ("index.npy", CodeFormat::IndexNpy),
+        ("lists.parquet", CodeFormat::Parquet),
     ] {
         try_files(name, |path| data::write_codes(path, &codes(), format).unwrap(), read);
     }
@@ -233,7 +234,8 @@ fn damaged_texts() {
     });
     let networks =
         ["conv 32 5, pool 2, k-winners 400, linear 100", "linear 1000 density=0.3, k-winners 100"];
-    let data = images(20, 784, 4);
+    // Narrow, so that the most units there may be fit into the room.
+    let data = images(20, 5, 4);
     try_texts("layers", &networks[1..], |text| {
         Model::new("classifier", &settings(&[("layers", text)]), inputs(&data)).is_ok()
     });

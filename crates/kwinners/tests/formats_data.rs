@@ -497,21 +497,25 @@ proptest! {
     fn codes_come_back(codes in any_codes()) {
         let folder = TempDir::new().unwrap();
         for format in CodeFormat::ALL {
-            let name = if format == CodeFormat::CsrNpz { "codes.npz" } else { "codes.npy" };
-            let path = folder.path().join(name);
+            let ending = match format {
+                CodeFormat::CsrNpz => "npz",
+                CodeFormat::Parquet => "parquet",
+                _ => "npy",
+            };
+            let path = folder.path().join("codes").with_extension(ending);
             let even = codes.is_empty() || codes.winners().is_some_and(|winners| winners > 0);
             if format == CodeFormat::IndexNpy && !even {
                 continue;
             }
             data::write_codes(&path, &codes, format).unwrap();
             prop_assert_eq!(&data::read_codes(&path, Some(codes.units())).unwrap(), &codes);
-            if format == CodeFormat::CsrNpz {
+            if ending != "npy" {
                 prop_assert_eq!(&data::read_codes(&path, None).unwrap(), &codes);
                 prop_assert!(data::read_codes(&path, Some(codes.units() + 1)).is_err());
             }
         }
-        // Nothing but the two files is left in the folder.
-        prop_assert!(fs::read_dir(folder.path()).unwrap().count() <= 2);
+        // Nothing but the three files is left in the folder.
+        prop_assert!(fs::read_dir(folder.path()).unwrap().count() <= 3);
     }
 }
 

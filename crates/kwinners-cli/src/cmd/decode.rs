@@ -21,7 +21,7 @@ pub(crate) struct Arguments {
     /// The model that made the codes
     #[arg(value_name = "MODEL.kw")]
     model: PathBuf,
-    /// The codes: .kw, .npz or .npy, as `encode` writes them
+    /// The codes: .kw, .npz, .npy or .parquet, as `encode` writes them
     #[arg(long, value_name = "CODES")]
     codes: PathBuf,
     /// File for what they stand for: .npy (all rows, `f32`) or .png (the first 400 as images)

@@ -22,7 +22,7 @@ pub(crate) struct Arguments {
     /// Data to encode: a known name or a path
     #[arg(long, value_name = "SPEC")]
     data: String,
-    /// File for the codes: .kw, .npz (a sparse matrix for SciPy) or .npy
+    /// File for the codes: .kw, .npz (a sparse matrix for SciPy), .npy or .parquet (for DuckDB, Spark ...)
     #[arg(long, value_name = "CODES")]
     out: PathBuf,
     /// What an .npy file is to hold [default: packed]
@@ -56,7 +56,7 @@ pub(crate) fn run(
     output: &mut Output,
 ) -> anyhow::Result<()> {
     let out = &arguments.out;
-    super::check_output(out, "the codes", &["kw", "npz", "npy"])?;
+    super::check_output(out, "the codes", &super::CODE_ENDINGS)?;
     let format = format_of(out, arguments.format)?;
     let model = file::load_model(&arguments.model)?.model;
     let data = super::load(&arguments.data, shared)?;
@@ -90,10 +90,9 @@ fn format_of(path: &Path, npy: Option<NpyFormat>) -> anyhow::Result<Option<CodeF
         return Err(BadInput(reason).into());
     }
     Ok(match (extension.as_str(), npy) {
-        ("npz", _) => Some(CodeFormat::CsrNpz),
+        ("kw", _) => None,
         ("npy", Some(NpyFormat::Index)) => Some(CodeFormat::IndexNpy),
-        ("npy", _) => Some(CodeFormat::PackedNpy),
-        _ => None,
+        _ => Some(CodeFormat::of_path(path)?),
     })
 }
 

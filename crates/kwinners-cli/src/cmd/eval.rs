@@ -4,6 +4,7 @@ use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use kwinners::data::CodeFormat;
 use kwinners::encoder::Model;
 use kwinners::metrics::NoiseProtocol;
 use kwinners::report::{Evidence, ModelInfo, Part, Report, ReportSummary, Timing, summarise};
@@ -21,7 +22,7 @@ use crate::status::BadInput;
 /// What `kwinners eval` is asked for.
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
-    /// The model; or the codes of the training data (.kw, .npz, .npy), with --test-codes
+    /// The model; or the codes of the training data (.kw, .npz, .npy, .parquet), with --test-codes
     #[arg(value_name = "MODEL.kw|CODES")]
     input: PathBuf,
     /// Data that the read-outs learn from
@@ -128,7 +129,7 @@ fn parts(arguments: &Arguments) -> anyhow::Result<Vec<Part>> {
 
 /// Whether `path` holds codes and not a model.
 fn holds_codes(path: &Path) -> anyhow::Result<bool> {
-    if matches!(super::extension(path).as_str(), "npz" | "npy") {
+    if CodeFormat::of_path(path).is_ok() {
         return Ok(true);
     }
     let text = file::inspect(path)?.text;

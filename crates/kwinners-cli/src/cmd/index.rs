@@ -16,7 +16,7 @@ use crate::status::BadInput;
 /// What `kwinners index` is asked for.
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
-    /// The codes: .kw, .npz or .npy (packed bits, or indices with --units)
+    /// The codes: .kw, .npz, .parquet or .npy (packed bits, or indices with --units)
     #[arg(value_name = "CODES", required_unless_present_any = ["delete", "compact"])]
     codes: Option<PathBuf>,
     /// The index

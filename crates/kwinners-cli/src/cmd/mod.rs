@@ -56,6 +56,9 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     }
 }
 
+/// What the name of a file of codes may end in.
+pub(crate) const CODE_ENDINGS: [&str; 4] = ["kw", "npz", "npy", "parquet"];
+
 /// The data set that `spec` names.
 pub(crate) fn load(spec: &str, shared: &Shared) -> anyhow::Result<Dataset> {
     let dirs = DataDirs::standard(shared.data_dir.as_deref());
@@ -85,12 +88,10 @@ pub(crate) fn load_codes(path: &Path, units: Option<usize>) -> anyhow::Result<Sd
 
 /// Writes codes in the format that the ending of `path` names; `.npy` as packed bits.
 pub(crate) fn write_codes(path: &Path, codes: &SdrBatch) -> anyhow::Result<()> {
-    match extension(path).as_str() {
-        "npz" => data_sets::write_codes(path, codes, CodeFormat::CsrNpz)?,
-        "npy" => data_sets::write_codes(path, codes, CodeFormat::PackedNpy)?,
-        _ => file::save_codes(path, codes)?,
+    if extension(path) == "kw" {
+        return Ok(file::save_codes(path, codes)?);
     }
-    Ok(())
+    Ok(data_sets::write_codes(path, codes, CodeFormat::of_path(path)?)?)
 }
 
 /// What the name of `path` ends in, in lower case; empty if it has no ending.

@@ -1,6 +1,7 @@
 //! `kwinners search`: the stored codes most like a query.
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 use kwinners::index::{Hit, LinearDecoder, Score, SdrIndex, Search};
@@ -21,7 +22,7 @@ pub(crate) struct Arguments {
     /// The index
     #[arg(value_name = "INDEX.kw")]
     index: PathBuf,
-    /// The queries: codes (.kw, .npz or .npy), or with --model data that it encodes
+    /// The queries: codes (.kw, .npz, .npy or .parquet), or with --model data that it encodes
     #[arg(long, value_name = "CODES|SPEC")]
     query: String,
     /// Encode the queries by this model
@@ -76,6 +77,8 @@ impl ScoreName {
 #[derive(Serialize)]
 struct Answer {
     results: Vec<Vec<Found>>,
+    /// By the clock, with reading the index where it was not read before.
+    queries_per_s: f64,
 }
 
 #[derive(Serialize)]
@@ -110,6 +113,7 @@ pub(crate) fn run(
     let index = file::open_index(&arguments.index)?;
     let ids = arguments.ids.as_deref().map(super::index::read_ids).transpose()?;
     let search = search(arguments, ids.as_ref());
+    let mut begin = Instant::now();
     let hits = if arguments.score == ScoreName::Decoder {
         find_decoded(&index, arguments, &search, shared)?
     } else if arguments.candidates.is_some() {
@@ -119,8 +123,16 @@ pub(crate) fn run(
         if search.recall.is_some_and(|recall| recall < 1.0) {
             report_recall(&index, &queries, (arguments, &search), output)?;
         }
+        begin = Instant::now();
         find(&index, &queries, arguments, &search)?
     };
+    let seconds = begin.elapsed().as_secs_f64();
+    let queries_per_s = hits.len() as f64 / seconds.max(1e-9);
+    output.note(format_args!(
+        "{} queries among {} codes in {seconds:.3} s, {queries_per_s:.0} a second",
+        hits.len(),
+        index.len()
+    ));
     let found = |hit: &Hit| Found::new(hit, arguments.score);
     let rows: Vec<Vec<String>> = hits
         .iter()
@@ -136,7 +148,7 @@ pub(crate) fn run(
         .collect();
     output.table(&["query", "id", "score"], &rows)?;
     let results = hits.iter().map(|hits| hits.iter().map(found).collect()).collect();
-    output.object(&Answer { results })
+    output.object(&Answer { results, queries_per_s })
 }
 
 fn search<'a>(arguments: &Arguments, allowed: Option<&'a RoaringBitmap>) -> Search<'a> {

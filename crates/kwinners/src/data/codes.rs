@@ -1,11 +1,11 @@
-//! Codes in and out of NumPy and SciPy.
+//! Codes in and out of NumPy, SciPy and Parquet.
 
 use std::path::Path;
 
 use super::array::{Array, Kind};
 use super::input::extension;
 use super::npz::{self, Npz};
-use super::{npy, output};
+use super::{npy, output, parquet};
 use crate::error::{Error, Result};
 use crate::sdr::SdrBatch;
 
@@ -21,13 +21,16 @@ pub enum CodeFormat {
     PackedNpy,
     /// The active units of each code, `u32` `(len, k)`; needs the same k in all codes.
     IndexNpy,
+    /// A Parquet column `indices` of lists of `uint32`, the active units of each code, as DuckDB, Spark,
+    /// Polars and PyArrow read it. The file also says `n`, as `kwinners.units`.
+    Parquet,
 }
 
 impl CodeFormat {
     /// All formats, in the order of this list.
-    pub const ALL: [Self; 3] = [Self::CsrNpz, Self::PackedNpy, Self::IndexNpy];
+    pub const ALL: [Self; 4] = [Self::CsrNpz, Self::PackedNpy, Self::IndexNpy, Self::Parquet];
 
-    /// What the extension of `path` means: `.npz` is CSR, `.npy` is packed bits.
+    /// What the extension of `path` means: `.npz` is CSR, `.npy` is packed bits, `.parquet` is Parquet.
     ///
     /// # Errors
     /// [`Error::Unsupported`] for any other extension.
@@ -35,15 +38,16 @@ impl CodeFormat {
         match extension(path).as_str() {
             "npz" => Ok(Self::CsrNpz),
             "npy" => Ok(Self::PackedNpy),
+            "parquet" => Ok(Self::Parquet),
             _ => Err(Error::Unsupported(format!(
-                "{}: codes are written to .npz (SciPy CSR) or .npy (packed bits or indices)",
+                "{}: codes are written to .npz (SciPy CSR), .npy (packed bits or indices) or .parquet",
                 path.display()
             ))),
         }
     }
 }
 
-/// Writes codes for NumPy and SciPy. `path` holds the old file or the new one, never a part.
+/// Writes codes for NumPy, SciPy or Parquet's readers. `path` holds the old file or the new one, never a part.
 ///
 /// # Errors
 /// If the file can't be written; for [`CodeFormat::IndexNpy`] if the codes differ in winners; for
@@ -53,15 +57,16 @@ pub fn write_codes(path: &Path, codes: &SdrBatch, format: CodeFormat) -> Result<
         CodeFormat::CsrNpz => write_csr(path, codes),
         CodeFormat::PackedNpy => write_packed(path, codes),
         CodeFormat::IndexNpy => write_indices(path, codes),
+        CodeFormat::Parquet => parquet::write(path, codes),
     }
 }
 
-/// Reads codes from a CSR `.npz`, or from a `.npy` of packed bits (`u8`) or of indices (any other
-/// integer type).
+/// Reads codes from a CSR `.npz`, from a `.npy` of packed bits (`u8`) or of indices (any other integer
+/// type), or from the column of a `.parquet` that holds lists of integers.
 ///
-/// `units` is the `n` of the codes. A `.npz` knows it, and then a different one is refused; packed
-/// bits are taken to fill their bytes if it is not given; an index matrix can't be read without. Indices
-/// need not be sorted.
+/// `units` is the `n` of the codes. A `.npz` knows it, and so does a `.parquet` of ours; then a different
+/// one is refused. Packed bits are taken to fill their bytes if it is not given; an index matrix and the
+/// `.parquet` of others can't be read without. Indices need not be sorted.
 ///
 /// ```
 /// use kwinners::{SdrBatch, data};
@@ -78,7 +83,8 @@ pub fn write_codes(path: &Path, codes: &SdrBatch, format: CodeFormat) -> Result<
 ///
 /// # Errors
 /// [`Error::Format`] if the file is not one of these, a matrix is not binary, an index is not below
-/// `units` or is there twice in a row, or a bit past the last unit is on.
+/// `units` or is there twice in a row, a bit past the last unit is on, or a list of a `.parquet` is missing
+/// or has a null.
 pub fn read_codes(path: &Path, units: Option<usize>) -> Result<SdrBatch> {
     match extension(path).as_str() {
         "npz" => read_csr(path, units),
@@ -89,8 +95,9 @@ pub fn read_codes(path: &Path, units: Option<usize>) -> Result<SdrBatch> {
                 _ => read_indices(path, &array, units),
             }
         }
+        "parquet" => parquet::read(path, units),
         _ => Err(Error::Unsupported(format!(
-            "{}: codes are read from .npz (SciPy CSR) or .npy (packed bits or indices)",
+            "{}: codes are read from .npz (SciPy CSR), .npy (packed bits or indices) or .parquet",
             path.display()
         ))),
     }
@@ -196,7 +203,7 @@ fn read_indices(path: &Path, array: &Array, units: Option<usize>) -> Result<SdrB
 }
 
 /// Sorts each row and takes it as a code; says the row of the first that is none.
-fn collect<'a>(
+pub(super) fn collect<'a>(
     path: &Path,
     format: &'static str,
     units: usize,

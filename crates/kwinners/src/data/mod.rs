@@ -54,6 +54,7 @@ mod load;
 mod npy;
 mod npz;
 mod output;
+mod parquet;
 pub(crate) use output::{replace, replace_seekable};
 mod records;
 mod resample;

@@ -27,7 +27,7 @@ pub(crate) struct Arguments {
     /// The memory
     #[arg(value_name = "MEMORY.kw")]
     memory: PathBuf,
-    /// What is shown: a file of codes (.kw, .npz, .npy), or with --model data to encode
+    /// What is shown: a file of codes (.kw, .npz, .npy, .parquet), or with --model data to encode
     #[arg(long, value_name = "CODES|SPEC")]
     cues: String,
     /// What should come back, one a cue, to compare with
@@ -61,7 +61,7 @@ pub(crate) struct Arguments {
     /// Seed of --part and --noise
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
-    /// File for what came: .kw, .npz (a sparse matrix for SciPy) or .npy
+    /// File for what came: .kw, .npz (a sparse matrix for SciPy), .npy or .parquet
     #[arg(long, value_name = "CODES")]
     out: Option<PathBuf>,
     /// Picture of some recalls: the inputs, and decoded: the whole cues, what was shown, what came
@@ -141,7 +141,7 @@ pub(crate) fn run(
 
 fn check_outputs(arguments: &Arguments) -> anyhow::Result<()> {
     if let Some(out) = &arguments.out {
-        cmd::check_output(out, "the codes", &["kw", "npz", "npy"])?;
+        cmd::check_output(out, "the codes", &cmd::CODE_ENDINGS)?;
     }
     if let Some(picture) = &arguments.picture {
         cmd::check_output(picture, "the picture", &["png"])?;

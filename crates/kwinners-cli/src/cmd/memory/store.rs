@@ -19,7 +19,7 @@ pub(crate) struct Arguments {
     /// The memory: made if it is not there, else added to
     #[arg(value_name = "MEMORY.kw")]
     memory: PathBuf,
-    /// What is shown at recall: a file of codes (.kw, .npz, .npy), or with --model data to encode
+    /// What is shown at recall: a file of codes (.kw, .npz, .npy, .parquet), or with --model data to encode
     #[arg(long, value_name = "CODES|SPEC")]
     cues: String,
     /// What is to come back, one a cue [default: the cues themselves, to be completed from parts]
