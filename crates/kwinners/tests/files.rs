@@ -46,6 +46,17 @@ fn bytes_of(saved: &SavedModel, folder: &Path) -> Vec<u8> {
 }
 
 #[test]
+fn deep_networks_come_back() {
+    let layers = ["linear 6, batch-norm affine, relu"; 20].join(", ");
+    let settings = [("layers", layers.as_str()), ("pairs", "views"), ("epochs", "1")];
+    let (saved, folder) = (saved(model("embedder", &settings)), tempfile::tempdir().unwrap());
+    let path = folder.path().join("deep.kw");
+    file::save_model(&path, &saved).unwrap();
+    let loaded = file::load_model(&path).unwrap();
+    assert_eq!(bytes_of(&loaded, folder.path()), std::fs::read(&path).unwrap());
+}
+
+#[test]
 fn models_come_back_to_the_bit() {
     let folder = tempfile::tempdir().unwrap();
     for saved in all_models() {

@@ -1,5 +1,6 @@
 //! Sections in a file: written at once, read one by one, nothing believed before it is checked.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,8 @@ const HEADER: usize = 24;
 const ENTRY: usize = 40;
 const NAME: usize = 16;
 const ALIGNMENT: u64 = 64;
-const MOST_SECTIONS: u32 = 64;
+/// A network of a thousand layers has some ten thousand.
+const MOST_SECTIONS: u32 = 1 << 16;
 
 /// What [`inspect`] finds: every section's place, length and checksum, and the `about` text.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
@@ -95,6 +97,10 @@ fn inspect_journal(path: &Path) -> Result<Inspection> {
 
 /// Writes `sections`, name and contents, as a new file in place of `path`.
 pub(super) fn write(path: &Path, sections: &[(&str, Vec<u8>)]) -> Result<()> {
+    if sections.len() > MOST_SECTIONS as usize {
+        let reason = format!("{} sections: a .kw file has at most {MOST_SECTIONS}", sections.len());
+        return Err(Error::Unsupported(format!("{}: {reason}", path.display())));
+    }
     let mut table = Vec::with_capacity(sections.len() * ENTRY);
     let mut end = (HEADER + sections.len() * ENTRY + 4) as u64;
     for (name, contents) in sections {
@@ -194,6 +200,7 @@ impl Reader {
 
     fn read_table(&mut self, entries: &[u8]) -> Result<()> {
         let mut end = self.position;
+        let mut names = HashSet::new();
         for (number, entry) in entries.chunks_exact(ENTRY).enumerate() {
             let at = (HEADER + number * ENTRY) as u64;
             let length = entry[..NAME].iter().position(|&byte| byte == 0).unwrap_or(NAME);
@@ -210,7 +217,7 @@ impl Reader {
                 let reason = format!("{bytes} bytes at {offset}; expected to begin at {next}");
                 return Err(self.damage(&name, at + 16, reason));
             }
-            if self.table.iter().any(|section| section.name == name) {
+            if !names.insert(name.clone()) {
                 return Err(self.damage(&name, at, "the name stands twice in the table"));
             }
             end = offset + bytes;

@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | 0 | 8 | magic: `89 4B 57 49 4E 0D 0A 1A` (`KWIN` between bytes that text transfers damage) |
 //! | 8 | 4 | version, `1` |
-//! | 12 | 4 | number of sections, `S`, 1 to 64 |
+//! | 12 | 4 | number of sections, `S`, 1 to 65,536 |
 //! | 16 | 8 | length of the whole file in bytes |
 //! | 24 | 40 · S | the table, one entry a section |
 //! | 24 + 40 · S | 4 | CRC-32 (ISO-HDLC, as in gzip) of all bytes before it |

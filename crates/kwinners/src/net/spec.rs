@@ -8,6 +8,8 @@ use crate::error::{Error, Result};
 
 /// Most units or maps of a layer, most places of a side of a kernel: what is above is a slip.
 const MOST_UNITS: usize = 1 << 20;
+/// 4 GiB of them, and as much again for each of slopes and momenta: more is a slip of the finger.
+const MOST_WEIGHTS: u128 = 1 << 30;
 const LARGEST_KERNEL: usize = 63;
 /// Most values between two layers.
 const MOST_VALUES: usize = 1 << 28;
@@ -187,6 +189,10 @@ impl NetworkSpec {
                 let expected = format!("at most {MOST_VALUES} values a sample");
                 return Err(Error::setting("layers", expected, format!("more after `{layer}`")));
             }
+            if layer.weights(shapes[number]) > MOST_WEIGHTS {
+                let expected = format!("at most {MOST_WEIGHTS} weights a layer");
+                return Err(Error::setting("layers", expected, format!("more in `{layer}`")));
+            }
             shapes.push(shape);
         }
         Ok(shapes)
@@ -194,6 +200,17 @@ impl NetworkSpec {
 }
 
 impl LayerSpec {
+    /// How many weights the layer has for `shape`, those that are held at zero included.
+    fn weights(&self, shape: MapShape) -> u128 {
+        match *self {
+            Self::Convolution { maps, kernel, .. } => {
+                (maps as u128) * (kernel as u128).pow(2) * shape.channels as u128
+            }
+            Self::Linear { units, .. } => units as u128 * shape.size() as u128,
+            _ => 0,
+        }
+    }
+
     /// The shape that the layer makes of `shape`, or what it expected.
     fn shape_after(&self, shape: MapShape) -> Result<MapShape, String> {
         let MapShape { height, width, channels } = shape;
