@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
+use kwinners::train::PlaneFigures;
 use kwinners::{Error, Result};
 use serde::Deserialize;
 
@@ -21,6 +22,23 @@ pub struct CurvePoint {
     pub accuracy: Option<f64>,
     /// Units that have not won lately, where the learner keeps count.
     pub dead_units: Option<u64>,
+    /// What `fit --monitor` saw besides, where it looked.
+    pub monitor: Option<Monitored>,
+}
+
+/// What is drawn of [`kwinners::train::Observation`].
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct Monitored {
+    /// A point of the information plane.
+    pub information: Option<PlaneFigures>,
+}
+
+impl Monitored {
+    fn is_any(&self) -> bool {
+        self.information.is_some()
+    }
 }
 
 /// Points that a curve keeps: more than a screen has columns for.
@@ -70,7 +88,9 @@ pub(crate) fn thinned(points: &[CurvePoint], most: usize) -> Vec<CurvePoint> {
         let loss = points.iter().map(|point| point.loss).sum::<f64>() / points.len() as f64;
         let told: Vec<f64> = points.iter().filter_map(|point| point.accuracy).collect();
         let accuracy = (!told.is_empty()).then(|| told.iter().sum::<f64>() / told.len() as f64);
-        CurvePoint { loss, accuracy, ..last }
+        // Points of the plane are few, and none stands for another.
+        let monitor = points.iter().rev().find_map(|point| point.monitor.filter(Monitored::is_any));
+        CurvePoint { loss, accuracy, monitor, ..last }
     };
     (0..most).map(bucket).collect()
 }
@@ -101,6 +121,12 @@ mod tests {
         let points: Vec<CurvePoint> = (1..=1000).map(point).collect();
         let thin = thinned(&points, 50);
         assert_eq!((thin.len(), thin[49].samples), (50, 1000));
+        let mut points = points;
+        points[7].monitor = serde_json::from_str(
+            "{\"information\":{\"k_means\":{\"x_t\":1,\"t_y\":2},\"kraskov\":{\"x_t\":3,\"t_y\":4}}}",
+        )
+        .unwrap();
+        assert_eq!(thinned(&points, 50)[0].monitor, points[7].monitor);
         let mean = thin.iter().map(|point| point.loss).sum::<f64>() / 50.0;
         assert!((mean - 500.5).abs() < 1e-9);
     }

@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use kwinners::Result;
-use kwinners::metrics::sample_of_each_class;
+use kwinners::metrics::{Information, sample_of_each_class};
 use kwinners::report::{neighbour_map as place_codes, overlap_histogram};
-use serde_json::Value;
+use kwinners::train::PlaneFigures;
 
 use super::{Figure, Page};
 use crate::charts::{Chart, Series, escape, grouped, number};
@@ -14,6 +14,8 @@ use crate::charts::{Chart, Series, escape, grouped, number};
 const DUTY_BARS: usize = 30;
 /// Most codes on the map.
 const MOST_PLACED: usize = 600;
+/// Most classes whose confusions are a table.
+const MOST_CLASSES: usize = 30;
 /// Seed of the samples that are shown.
 const SEED: u64 = 0;
 
@@ -250,21 +252,28 @@ fn middle(mut points: Vec<[f64; 2]>) -> Option<[f64; 2]> {
     points.into_iter().min_by(|a, b| far(a).total_cmp(&far(b)))
 }
 
-/// The report's own `section`, as it is written to JSON; measures that this page does not know draw nothing.
-fn section(page: &Page<'_>, name: &str) -> Option<Value> {
-    serde_json::to_value(page.report).ok()?.get(name).cloned()
-}
-
-/// What codes tell of inputs and of labels, where the report has it: a point for each estimator.
+/// What codes tell of inputs and of labels: by each estimator as the model is, and on the way there, where the log
+/// of the fit has it.
 pub(super) fn information(page: &Page<'_>) -> Option<Figure> {
-    let measured = section(page, "information")?;
-    let pair = |(name, with_input): (&String, &Value)| {
-        let estimator = name.strip_suffix("_x_t")?;
-        let with_labels = measured.get(format!("{estimator}_t_y"))?.as_f64()?;
-        let point = (with_input.as_f64()?, with_labels);
-        Some(Series::line(estimator.replace('_', "-"), vec![point]))
+    let way = |pick: fn(&PlaneFigures) -> Information| -> Vec<(f64, f64)> {
+        let seen = page.curve.iter().filter_map(|point| point.monitor?.information);
+        seen.map(|plane| pick(&plane)).map(|bits| (bits.x_t, bits.t_y)).collect()
     };
-    let series: Vec<Series> = measured.as_object()?.iter().filter_map(pair).collect();
+    let mut series = vec![
+        Series::line("k-means, while learning", way(|plane| plane.k_means)),
+        Series::line("Kraskov, while learning", way(|plane| plane.kraskov)),
+    ];
+    series.retain(|series| !series.points.is_empty());
+    if let Some(now) = &page.report.information {
+        let mut point = |name, x_t, t_y| series.push(Series::line(name, vec![(x_t, t_y)]));
+        point("k-means", now.k_means_x_t, now.k_means_t_y);
+        point("Kraskov", now.kraskov_x_t, now.kraskov_t_y);
+        point("copula", now.copula_x_t, now.copula_t_y);
+        point("MINE", now.mine_x_t, now.mine_t_y);
+        if let (Some(x_t), Some(t_y)) = (now.exact_x_t, now.exact_t_y) {
+            point("counted", x_t, t_y);
+        }
+    }
     if series.is_empty() {
         return None;
     }
@@ -278,20 +287,47 @@ pub(super) fn information(page: &Page<'_>) -> Option<Figure> {
         ..Chart::default()
     }
     .html();
-    let how = "Up is more about the class, left is less about everything else. Estimators differ: only points of the same \
-               one compare.";
+    let how = "Up is more about the class, left is less about everything else; a line is the way of a fit. Estimators \
+               differ: only points of the same one compare.";
     let title = "Information plane".to_owned();
     Some(Figure { id: "plane", title, body, how: how.to_owned(), wide: false })
 }
 
-/// Which classes are taken for which, where the report has counted.
+/// Precision by recall of "two codes that share at least so many units are of one class".
+pub(super) fn pairs(page: &Page<'_>) -> Option<Figure> {
+    let classes = page.report.classes.as_ref()?;
+    let pairs = &classes.pairs;
+    let percent = |(recall, precision): (&f64, &f64)| (100.0 * recall, 100.0 * precision);
+    let points = pairs.recall.iter().zip(&pairs.precision).map(percent).collect();
+    let chance = 100.0 * classes.pair_base;
+    let body = Chart {
+        describes: "precision by recall of pairs of codes told to be of one class by shared units"
+            .to_owned(),
+        x: "pairs of one class that are found, %".to_owned(),
+        y: "found pairs that are of one class, %".to_owned(),
+        series: vec![
+            Series::line("codes", points),
+            Series::line("chance", vec![(0.0, chance), (100.0, chance)]),
+        ],
+        from_zero: true,
+        ..Chart::default()
+    }
+    .html();
+    let how = format!(
+        "Two codes are said to be of one class if they share enough units; each point is one threshold, the strictest on \
+         the left. The mean precision over all recalls is {:.3}, that of chance {:.3}.",
+        classes.pair_average_precision, classes.pair_base
+    );
+    let title = "Are similar codes of one class?".to_owned();
+    Some(Figure { id: "pairs", title, body, how, wide: false })
+}
+
+/// Which classes are taken for which.
 pub(super) fn confusion(page: &Page<'_>) -> Option<Figure> {
-    let confusion =
-        section(page, "confusion").or_else(|| section(page, "classes")?.get("confusion").cloned());
-    let counts = confusion?.get("counts")?.clone();
-    let counts: Vec<Vec<u64>> = serde_json::from_value(counts).ok()?;
-    let names = &page.test.classes;
-    if counts.is_empty() || counts.len() > 30 || counts.len() != names.len() {
+    let confusion = &page.report.classes.as_ref()?.confusion;
+    let names = confusion.labels.iter().map(|&label| page.test.classes.get(label as usize));
+    let names: Vec<&String> = names.collect::<Option<_>>()?;
+    if names.is_empty() || names.len() > MOST_CLASSES {
         return None;
     }
     let mut body = "<div class=scroll tabindex=0 role=region aria-label=\"confusions\"><table class=counts><thead><tr>\
@@ -299,7 +335,7 @@ pub(super) fn confusion(page: &Page<'_>) -> Option<Figure> {
         .to_owned();
     body.extend(names.iter().map(|name| format!("<th scope=col>{}</th>", escape(name))));
     body.push_str("</tr></thead><tbody>");
-    for (row, name) in counts.iter().zip(names) {
+    for (row, name) in confusion.counts.iter().zip(&names) {
         let _ = write!(body, "<tr><th scope=row>{}</th>", escape(name));
         body.extend(row.iter().map(|count| format!("<td>{count}</td>")));
         body.push_str("</tr>");

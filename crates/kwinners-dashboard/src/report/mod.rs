@@ -92,6 +92,7 @@ pub fn report_page(page: &Page<'_>) -> Result<String> {
         pictures::maps(page)?,
         figures::overlaps(page)?,
         figures::duty(page),
+        figures::pairs(page),
         figures::noise(page),
         pictures::filters(page)?,
         figures::information(page),

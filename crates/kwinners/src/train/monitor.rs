@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::data::Dataset;
 use crate::encoder::{Model, Step};
@@ -130,7 +130,7 @@ pub struct UnitFigures {
 }
 
 /// A point of the information plane by two estimators.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PlaneFigures {
     /// See [`Estimator::KMeans`].

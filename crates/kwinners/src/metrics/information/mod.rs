@@ -9,7 +9,7 @@ mod kraskov;
 mod mine;
 mod principal;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Classes, Features, check_labels};
 use crate::error::{Error, Result};
@@ -89,7 +89,7 @@ pub enum Related<'a> {
 /// What activations `T` tell of inputs `X` and of classes `Y`, in bits: a point of the information plane.
 ///
 /// Source: Shwartz-Ziv and Tishby, "Opening the black box of deep neural networks via information", 2017.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Information {
     /// `I(X; T)`.
