@@ -100,8 +100,14 @@ fn search(len: usize, kind: Kind, threads: usize) {
     let size = format!("{len} x {UNITS} bits, {WINNERS} on, {name}");
     let task = |task| Task { task, n: size.clone(), threads };
     for layout in [Layout::Columns, Layout::Lists] {
-        let mut index = SdrIndex::with_layout(UNITS, layout).expect("some units");
-        index.add(&stored).expect("the same units");
+        let build = || {
+            let mut index = SdrIndex::with_layout(UNITS, layout).expect("some units");
+            index.add(&stored).expect("the same units");
+            index
+        };
+        let index = build();
+        task(if layout == Layout::Columns { "build an index" } else { "build an index, lists" })
+            .rate("codes/s", len, || drop(black_box(build())));
         let exact = Search::default();
         let answers = index.top_batch(&queries, TOP, &exact).expect("the same units");
         for (query, found) in queries.iter().zip(&answers).take(16) {
