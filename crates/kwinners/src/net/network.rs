@@ -98,7 +98,8 @@ impl Network {
         trace.forward(&self.layers, first..self.layers.len(), &Pass::INFERENCE);
     }
 
-    /// The gradient of a batch whose traces hold their inputs: forward, loss, backward.
+    /// The gradient of a batch whose traces hold their inputs: forward, loss, backward;
+    /// then layers take note of it.
     pub(crate) fn gradients(
         &mut self,
         traces: &mut [Trace],
@@ -110,6 +111,7 @@ impl Network {
         let outcome = self.set_slopes(traces, labels, target);
         self.backward(traces, key);
         self.gather(traces);
+        self.observe(traces);
         outcome
     }
 
@@ -138,6 +140,7 @@ impl Network {
         }
         self.backward(traces, key);
         self.gather(traces);
+        self.observe(traces);
         outcome
     }
 
@@ -176,7 +179,7 @@ impl Network {
         }
     }
 
-    /// Forward while learning; duty cycles and running averages take note.
+    /// Forward while learning.
     pub(crate) fn forward(&mut self, traces: &mut [Trace], key: u32) {
         for segment in self.segments() {
             if let Layer::BatchNorm(layer) = &mut self.layers[segment.start] {
@@ -190,9 +193,14 @@ impl Network {
                 trace.forward(layers, segment.clone(), &pass);
             });
         }
-        for number in 0..self.layers.len() {
+    }
+
+    /// Duty cycles, balances and running averages take note of a batch that has passed. Comes after the way back,
+    /// which looks at what forward went by.
+    pub(crate) fn observe(&mut self, traces: &[Trace]) {
+        for (number, layer) in self.layers.iter_mut().enumerate() {
             let flows: Vec<Flow<'_>> = traces.iter().map(|trace| trace.seen(number)).collect();
-            self.layers[number].observe(&flows);
+            layer.observe(&flows);
         }
     }
 
@@ -376,7 +384,7 @@ impl Trace {
         }
     }
 
-    /// [`Trace::flow`] before there are slopes.
+    /// [`Trace::flow`] where slopes don't count.
     fn seen(&self, number: usize) -> Flow<'_> {
         let output = &self.signals[number + 1];
         Flow { input: &self.signals[number], output, slopes: output }

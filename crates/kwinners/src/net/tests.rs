@@ -222,7 +222,16 @@ fn k_winners(layer: &layers::KWinnersLayer, values: &[f64]) -> Vec<f64> {
 /// The step with its threshold found anew, so that differences see it move.
 fn k_step(layer: &layers::KStep, values: &[f64]) -> Vec<f64> {
     let bias = layer.balance.bias().iter().map(|bias| f64::from(*bias));
-    let scores: Vec<f64> = values.iter().zip(bias).map(|(value, bias)| value + bias).collect();
+    let scaling = |unit: usize| match layer.activity.get(unit) {
+        Some(mean) => (-f64::from(layer.spec.scaling) * f64::from(*mean)).exp(),
+        None => 1.0,
+    };
+    let scores: Vec<f64> = values
+        .iter()
+        .zip(bias)
+        .enumerate()
+        .map(|(unit, (value, bias))| scaling(unit) * value + bias)
+        .collect();
     let mut sorted = scores.clone();
     sorted.sort_by(|a, b| b.total_cmp(a));
     let k = layer.spec.winners;
@@ -238,7 +247,7 @@ fn k_step(layer: &layers::KStep, values: &[f64]) -> Vec<f64> {
     scores.iter().map(step).collect()
 }
 
-const NETWORKS: [&str; 17] = [
+const NETWORKS: [&str; 19] = [
     "linear 7, linear 3",
     "relu, linear 9 density=0.4, k-winners 4, linear 3",
     "conv 4 3, pool 2, k-winners 20, linear 3",
@@ -256,6 +265,8 @@ const NETWORKS: [&str; 17] = [
     "linear 9, relu, linear 12, k-step 3, linear 3",
     "linear 12, batch-norm, k-step 4 relu6 hardness=9, linear 3",
     "conv 4 3, relu, linear 12, k-step 3 hardness=4, dropout 0.2, linear 3",
+    "linear 9, relu, linear 12, k-step 3 scaling=2 balance=0.3, linear 3",
+    "linear 12, batch-norm, k-step 4 relu6 hardness=5 scaling=1, linear 3",
 ];
 
 /// A network of `spec` with duty cycles that differ, and a batch for it.
@@ -278,8 +289,7 @@ fn case(spec: &str, seed: u64) -> Case {
     let mut rng = Rng::new(seed);
     for layer in &mut network.layers {
         if let Layer::KStep(layer) = layer {
-            let bias = (0..12).map(|_| rng.between(-0.2, 0.2)).collect();
-            layer.balance = crate::kwta::Balance::from_parts(bias, 1.0).unwrap();
+            layer.disturb(&mut rng);
         }
         if let Layer::KWinners(layer) = layer {
             let duty = (0..layer.shape.channels).map(|_| rng.uniform()).collect();
@@ -308,11 +318,7 @@ proptest! {
         let Case { network, inputs, labels, mut traces } = case(spec, seed);
         let mut learner = network.clone();
         let target = Target::Softmax { smooth: 0.1 };
-        learner.prepare(KEY);
-        learner.forward(&mut traces, KEY);
-        let outcome = learner.set_slopes(&mut traces, &labels, target);
-        learner.backward(&mut traces, KEY);
-        learner.gather(&traces);
+        let outcome = learner.gradients(&mut traces, (&labels, target), KEY);
 
         let inputs: Vec<f64> = inputs.iter().map(|value| f64::from(*value)).collect();
         let mut plain = Plain::new(&network, KEY);

@@ -1,5 +1,8 @@
 //! k-winners as a step: 1 for the winners and 0 for all others, soft while learning.
 
+#[cfg(test)]
+mod tests;
+
 use super::{Flow, LayerState, Pass, Scratch};
 use crate::error::{Error, Result};
 use crate::kernel;
@@ -23,7 +26,7 @@ pub(crate) struct KStep {
     balance_rate: f32,
     pub(crate) balance: Balance,
     /// Mean output of each unit over all samples learned from, and their number; empty without synaptic scaling.
-    activity: Vec<f32>,
+    pub(crate) activity: Vec<f32>,
     samples: u64,
 }
 
