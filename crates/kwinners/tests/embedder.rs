@@ -51,7 +51,7 @@ fn accuracies(model: &Model, train: &Dataset, test: &Dataset) -> (f64, f64) {
 fn every_loss_learns() {
     let all = labelled(900, 60, 3);
     let (train, test) = all.split(600).unwrap();
-    let ways: [&[(&str, &str)]; 11] = [
+    let ways: [&[(&str, &str)]; 13] = [
         &[("loss", "triplet"), ("miner", "random"), ("multiplier", "5")],
         &[("loss", "triplet"), ("miner", "all"), ("step", "relu6")],
         &[("loss", "triplet"), ("miner", "hard"), ("step", "surrogate")],
@@ -63,6 +63,8 @@ fn every_loss_learns() {
         &[("loss", "contrast")],
         &[("loss", "prototypes")],
         &[("loss", "contrast"), ("step", "hard")],
+        &[("threshold", "learned")],
+        &[("threshold", "predicted"), ("least_winners", "3")],
     ];
     for way in ways {
         let model = fitted("embedder", &[&SMALL[..], way].concat(), &train);
@@ -225,6 +227,9 @@ fn settings_out_of_range_are_refused() {
         ("temperature", "0"),
         ("frozen", "5"),
         ("anneal_every", "0"),
+        ("least_winners", "0"),
+        ("least_winners", "27"),
+        ("layers", "k-step 4 predicted least=5, linear 9"),
         ("layers", "conv 3 3"),
         ("epochs", "-1"),
         ("loss", "triple"),

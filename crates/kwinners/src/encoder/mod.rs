@@ -29,7 +29,7 @@ pub use classifier::{
 pub use conv_wta::{Channels, ConvWta, ConvWtaSettings};
 pub use embedder::{
     Embedder, EmbedderLoss, EmbedderMetric, EmbedderMiner, EmbedderPairs, EmbedderPreset,
-    EmbedderSettings, EmbedderStep,
+    EmbedderSettings, EmbedderStep, EmbedderThreshold,
 };
 pub use model::{Inputs, Model, Schedule, SettingHelp};
 pub(crate) use model::{Kind, offers};

@@ -72,6 +72,7 @@ impl Network {
             match layer {
                 Layer::Convolve(layer) => layer.draw(build.first, &build.optimiser, &mut rng),
                 Layer::Linear(layer) => layer.draw(build.first, &build.optimiser, &mut rng),
+                Layer::KStep(layer) => layer.draw(&build.optimiser, &mut rng),
                 _ => {}
             }
         }

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::layers::{BatchNorm, Convolve, Linear};
+use super::layers::{BatchNorm, Convolve, Linear, plain_k_step};
 use super::network::{Build, Network, Trace, cut};
 use super::*;
 use crate::kernel::vectors::hash;
@@ -83,7 +83,11 @@ impl<'a> Plain<'a> {
                     values.iter().copied().enumerate().map(thin).collect()
                 }
                 Layer::KWinners(layer) => all(&|values| k_winners(layer, values)),
-                Layer::KStep(layer) => all(&|values| k_step(layer, values)),
+                Layer::KStep(layer) => {
+                    next += usize::from(layer.learned.is_some());
+                    let learned = layer.learned.as_ref().map(|_| &self.parameters[next - 1][..]);
+                    all(&|values| plain_k_step(layer, learned.unwrap_or_default(), values))
+                }
                 Layer::SoftKWinners(layer) => values
                     .chunks_exact(size)
                     .flat_map(|values| {
@@ -219,35 +223,7 @@ fn k_winners(layer: &layers::KWinnersLayer, values: &[f64]) -> Vec<f64> {
     out
 }
 
-/// The step with its threshold found anew, so that differences see it move.
-fn k_step(layer: &layers::KStep, values: &[f64]) -> Vec<f64> {
-    let bias = layer.balance.bias().iter().map(|bias| f64::from(*bias));
-    let scaling = |unit: usize| match layer.activity.get(unit) {
-        Some(mean) => (-f64::from(layer.spec.scaling) * f64::from(*mean)).exp(),
-        None => 1.0,
-    };
-    let scores: Vec<f64> = values
-        .iter()
-        .zip(bias)
-        .enumerate()
-        .map(|(unit, (value, bias))| scaling(unit) * value + bias)
-        .collect();
-    let mut sorted = scores.clone();
-    sorted.sort_by(|a, b| b.total_cmp(a));
-    let k = layer.spec.winners;
-    let threshold = 0.5 * (sorted[k - 1] + sorted[k]);
-    let step = |score: &f64| {
-        let z = f64::from(layer.spec.hardness) * (score - threshold);
-        match layer.spec.step {
-            Step::Relu6 => (z + 3.0).clamp(0.0, 6.0) / 6.0,
-            Step::Sigmoid => 1.0 / (1.0 + (-z).exp()),
-            Step::Hard | Step::Surrogate => f64::from(u8::from(score > &threshold)),
-        }
-    };
-    scores.iter().map(step).collect()
-}
-
-const NETWORKS: [&str; 19] = [
+const NETWORKS: [&str; 22] = [
     "linear 7, linear 3",
     "relu, linear 9 density=0.4, k-winners 4, linear 3",
     "conv 4 3, pool 2, k-winners 20, linear 3",
@@ -267,6 +243,9 @@ const NETWORKS: [&str; 19] = [
     "conv 4 3, relu, linear 12, k-step 3 hardness=4, dropout 0.2, linear 3",
     "linear 9, relu, linear 12, k-step 3 scaling=2 balance=0.3, linear 3",
     "linear 12, batch-norm, k-step 4 relu6 hardness=5 scaling=1, linear 3",
+    "linear 9, relu, linear 12, k-step 4 learned balance=0.3, linear 3",
+    "conv 3 3, pool 2, k-step 7 predicted, linear 12, k-step 4 learned relu6 hardness=3, linear 3",
+    "linear 12, batch-norm, k-step 5 predicted least=2 scaling=1 hardness=3, linear 3",
 ];
 
 /// A network of `spec` with duty cycles that differ, and a batch for it.

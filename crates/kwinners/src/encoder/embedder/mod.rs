@@ -9,6 +9,7 @@ mod settings;
 pub use presets::EmbedderPreset;
 pub use settings::{
     EmbedderLoss, EmbedderMetric, EmbedderMiner, EmbedderPairs, EmbedderSettings, EmbedderStep,
+    EmbedderThreshold,
 };
 
 use super::model::offers;

@@ -9,7 +9,7 @@ use super::presets::EmbedderPreset;
 use crate::error::{Error, Result};
 use crate::net::{
     FirstValues, KStepSpec, LayerSpec, Loss, Metric, MetricLoss, Miner, NetworkSpec, Optimiser,
-    Step,
+    Step, Threshold,
 };
 
 /// Most units of a code: what is above is a slip.
@@ -85,6 +85,19 @@ choice! {
     }
 }
 
+choice! {
+    /// Where the step that makes codes lies while learning; see [`Threshold`](crate::net::Threshold). Codes have the
+    /// `winners` units that are above it by most.
+    EmbedderThreshold {
+        /// Between the last winner and the next unit.
+        Between = "between",
+        /// At a number of each unit's own, learned.
+        Learned = "learned",
+        /// Above as many units as a learned sum of their values says, at most `winners`.
+        Predicted = "predicted",
+    }
+}
+
 settings! {
     /// Settings of an [`Embedder`](super::Embedder). Choosing a preset sets all the others.
     EmbedderSettings recipes preset {
@@ -98,6 +111,10 @@ settings! {
         winners: usize = 26,
         /// Whether the values of the units are normalised over the batch before they compete.
         normalise: bool = false,
+        /// Where the step lies while learning: between the last winner and the next unit, learned unit by unit, or predicted; codes have the `winners` units that are above by most.
+        threshold: EmbedderThreshold = EmbedderThreshold::Between,
+        /// Fewest winners that are predicted.
+        least_winners: usize = 1,
         /// The step while learning: sigmoid, relu6, hard or surrogate; a trained one is hard.
         step: EmbedderStep = EmbedderStep::Sigmoid,
         /// Steepness of the step at first.
@@ -197,7 +214,12 @@ impl EmbedderSettings {
             EmbedderStep::Hard => Step::Hard,
             EmbedderStep::Surrogate => Step::Surrogate,
         };
-        KStepSpec { winners, step, hardness, balance, scaling }
+        let threshold = match self.threshold {
+            EmbedderThreshold::Between => Threshold::Between,
+            EmbedderThreshold::Learned => Threshold::Learned,
+            EmbedderThreshold::Predicted => Threshold::Predicted { least: self.least_winners },
+        };
+        KStepSpec { winners, threshold, step, hardness, balance, scaling }
     }
 
     /// What compares outputs, where outputs are compared.
@@ -281,7 +303,12 @@ impl EmbedderSettings {
             ("anneal_every", self.anneal_every),
             ("multiplier", self.multiplier),
             ("winners", self.winners),
+            ("least_winners", self.least_winners),
         ])?;
+        if self.least_winners > self.winners {
+            let expected = format!("at most the {} winners", self.winners);
+            return Err(Error::setting("least_winners", expected, self.least_winners));
+        }
         if self.units > MOST_UNITS {
             return Err(Error::setting("units", format!("at most {MOST_UNITS}"), self.units));
         }

@@ -15,6 +15,8 @@ pub(crate) use batch_norm::BatchNorm;
 pub(crate) use conv::Convolve;
 pub(crate) use elementwise::{Activation, Dropout, Pad};
 pub(crate) use k_step::KStep;
+#[cfg(test)]
+pub(crate) use k_step::plain_k_step;
 pub(crate) use k_winners::{KWinnersLayer, SoftKWinners};
 pub(crate) use linear::Linear;
 pub(crate) use pool::MaxPool;
@@ -77,6 +79,7 @@ pub(crate) struct Scratch {
     pub(crate) pairs: Vec<RowPair>,
     pub(crate) ends: Vec<u32>,
     pub(crate) values: Vec<f32>,
+    pub(crate) steps: Vec<f32>,
     pub(crate) places: Vec<u32>,
     pub(crate) select: SelectScratch,
 }
@@ -154,6 +157,7 @@ impl Layer {
             Self::Convolve(layer) => layer.gather(flows),
             Self::Linear(layer) => layer.gather(flows),
             Self::BatchNorm(layer) => layer.gather(flows),
+            Self::KStep(layer) => layer.gather(flows),
             _ => {}
         }
     }
@@ -175,6 +179,7 @@ impl Layer {
             Self::Convolve(layer) => vec![&mut layer.weights, &mut layer.bias],
             Self::Linear(layer) => vec![&mut layer.weights, &mut layer.bias],
             Self::BatchNorm(layer) => layer.learned(),
+            Self::KStep(layer) => layer.learned.iter_mut().collect(),
             _ => Vec::new(),
         }
     }
@@ -236,7 +241,7 @@ impl Layer {
             Self::Linear(layer) => layer.restore(&mut state, optimiser)?,
             Self::BatchNorm(layer) => layer.restore(&mut state, optimiser)?,
             Self::KWinners(layer) => layer.restore(state.take()?, state.samples)?,
-            Self::KStep(layer) => layer.restore(&mut state)?,
+            Self::KStep(layer) => layer.restore(&mut state, optimiser)?,
             _ => {}
         }
         match state.floats.len() + state.masks.len() {
