@@ -73,6 +73,25 @@ fn every_loss_learns() {
     }
 }
 
+/// A penalty of the code is added to any loss, as a mean over units and samples. That of hard codes is known: `k / n`.
+#[test]
+fn a_latent_penalty_is_added_to_any_loss() {
+    let data = labelled(600, 60, 3);
+    let first_loss = |pairs: &[(&str, &str)]| {
+        let settings = EmbedderSettings::of_pairs(&settings(&[&SMALL[..], pairs].concat()));
+        let mut embedder = Embedder::new(settings.unwrap(), data.rows()).unwrap();
+        embedder.learn(data.rows(), data.labels()).unwrap().loss
+    };
+    for loss in ["prototypes", "triplet", "contrastive", "pair", "contrast", "mse", "bce"] {
+        let with = |penalty| {
+            let pairs = [("loss", loss), ("step", "hard"), ("input", "raw")];
+            first_loss(&[&pairs[..], &[("latent_penalty", penalty)]].concat())
+        };
+        let added = with("4") - with("1");
+        assert!((added - 3.0 * 8.0 / 120.0).abs() < 1e-6, "{loss}: {added}");
+    }
+}
+
 /// Without labels, two noisy views of each input are enough; labels are not looked at.
 #[test]
 fn views_need_no_labels() {
@@ -227,6 +246,10 @@ fn settings_out_of_range_are_refused() {
         ("temperature", "0"),
         ("frozen", "5"),
         ("anneal_every", "0"),
+        ("latent_penalty", "-1"),
+        ("latent_power", "0.5"),
+        ("layers", "linear 9, penalty"),
+        ("layers", "linear 9, penalty 1 power=0"),
         ("least_winners", "0"),
         ("least_winners", "27"),
         ("layers", "k-step 4 predicted least=5, linear 9"),

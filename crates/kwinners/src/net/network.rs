@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::layers::{
     Activation, BatchNorm, Convolve, Dropout, Flow, KStep, KWinnersLayer, Layer, Linear, MaxPool,
-    Move, Pad, Pass, Scratch, SoftKWinners,
+    Move, Pad, Pass, Penalty, Scratch, SoftKWinners,
 };
 use super::loss::softmax_slope;
 use super::{FirstValues, LayerSpec, Loss, MapShape, NetworkSpec, Optimiser, Signal};
@@ -109,7 +109,8 @@ impl Network {
     ) -> Outcome {
         self.prepare(key);
         self.forward(traces, key);
-        let outcome = self.set_slopes(traces, labels, target);
+        let mut outcome = self.set_slopes(traces, labels, target);
+        outcome.loss += self.penalty(traces);
         self.backward(traces, key);
         self.gather(traces);
         self.observe(traces);
@@ -182,6 +183,7 @@ impl Network {
 
     /// Forward while learning.
     pub(crate) fn forward(&mut self, traces: &mut [Trace], key: u32) {
+        let samples = traces.iter().map(Trace::len).sum();
         for segment in self.segments() {
             if let Layer::BatchNorm(layer) = &mut self.layers[segment.start] {
                 let inputs: Vec<&Signal> =
@@ -190,7 +192,7 @@ impl Network {
             }
             let layers = &self.layers;
             traces.par_iter_mut().for_each(|trace| {
-                let pass = Pass { training: true, key, first: trace.first };
+                let pass = Pass { training: true, key, first: trace.first, samples };
                 trace.forward(layers, segment.clone(), &pass);
             });
         }
@@ -203,6 +205,17 @@ impl Network {
             let flows: Vec<Flow<'_>> = traces.iter().map(|trace| trace.seen(number)).collect();
             layer.observe(&flows);
         }
+    }
+
+    /// What penalties of values add to the loss of a batch that has passed, summed over its samples.
+    pub(crate) fn penalty(&self, traces: &[Trace]) -> f64 {
+        let of_layer = |(number, layer): (usize, &Layer)| match layer {
+            Layer::Penalty(layer) => {
+                traces.iter().map(|trace| layer.loss(&trace.signals[number])).sum::<f64>()
+            }
+            _ => 0.0,
+        };
+        self.layers.iter().enumerate().map(of_layer).sum()
     }
 
     /// Sets the slopes of the loss after the last layer, for a mean over the batch.
@@ -228,13 +241,14 @@ impl Network {
 
     /// Backward while learning, from the slopes after the last layer to those before the second.
     pub(crate) fn backward(&mut self, traces: &mut [Trace], key: u32) {
+        let samples = traces.iter().map(Trace::len).sum();
         for segment in self.segments().into_iter().rev() {
             let layers = &self.layers;
             let down_to = segment.start.max(1);
             // The first of a segment may need the slopes of the whole batch.
             let rest = if segment.start > 0 { segment.start + 1 } else { 1 };
             traces.par_iter_mut().for_each(|trace| {
-                let pass = Pass { training: true, key, first: trace.first };
+                let pass = Pass { training: true, key, first: trace.first, samples };
                 trace.backward(layers, rest..segment.end, &pass);
             });
             if let Layer::BatchNorm(layer) = &mut self.layers[segment.start] {
@@ -247,7 +261,7 @@ impl Network {
             }
             let layers = &self.layers;
             traces.par_iter_mut().for_each(|trace| {
-                let pass = Pass { training: true, key, first: trace.first };
+                let pass = Pass { training: true, key, first: trace.first, samples };
                 trace.backward(layers, down_to..rest, &pass);
             });
         }
@@ -322,6 +336,7 @@ fn make_layer(
             Layer::KWinners(KWinnersLayer::new(input, spec, (build.boost, build.period))?)
         }
         LayerSpec::KStep(spec) => Layer::KStep(KStep::new(input.size(), spec)),
+        LayerSpec::Penalty { weight, power } => Layer::Penalty(Penalty { weight, power }),
         LayerSpec::SoftKWinners { winners, hardness } => {
             Layer::SoftKWinners(SoftKWinners { winners, hardness })
         }

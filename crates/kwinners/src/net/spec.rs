@@ -72,6 +72,16 @@ pub enum LayerSpec {
     /// `k-step K [learned|predicted] [least=L] [relu6|hard|surrogate] [hardness=H] [balance=RATE] [scaling=B]`: see
     /// [`KStepSpec`].
     KStep(KStepSpec),
+    /// `penalty WEIGHT [power=P]`: values pass, and `WEIGHT · mean ‖z‖_P / n` of them is added to the loss, the mean
+    /// over the samples.
+    ///
+    /// Source: the latent penalty of pytorch-mighty.
+    Penalty {
+        /// What the mean size of a value counts.
+        weight: f32,
+        /// `P`, 1 unless said, not below.
+        power: f32,
+    },
     /// `linear UNITS [density=D] [drop-connect=P]`: every unit sees all inputs, or the share `D` of them, drawn once
     /// and for ever; with `P`, weights are left out at random while learning.
     Linear {
@@ -308,6 +318,10 @@ impl fmt::Display for LayerSpec {
                 let other = numbers.iter().filter(|(_, value, plain)| value != plain);
                 words.extend(other.map(|(name, value, _)| format!("{name}={value}")));
             }
+            Self::Penalty { weight, power } => {
+                words.push(format!("penalty {weight}"));
+                words.extend((*power != 1.0).then(|| format!("power={power}")));
+            }
             Self::Linear { units, density, drop_connect } => {
                 words.push(format!("linear {units}"));
                 words.extend((*density < 1.0).then(|| format!("density={density}")));
@@ -363,6 +377,10 @@ impl FromStr for LayerSpec {
                 hardness: words.number("hardness", 10.0, |h| h > 0.0, "a number above 0")?,
             },
             "k-step" => Self::KStep(k_step(&mut words)?),
+            "penalty" => Self::Penalty {
+                weight: words.positive()?,
+                power: words.number("power", 1.0, |p| p >= 1.0, "a number of 1 or more")?,
+            },
             "linear" => Self::Linear {
                 units: words.size(1..=MOST_UNITS)?,
                 density: words.share("density", 1.0)?,
@@ -377,7 +395,7 @@ impl FromStr for LayerSpec {
     }
 }
 
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 12] = [
     "conv",
     "pad",
     "pool",
@@ -388,6 +406,7 @@ const NAMES: [&str; 11] = [
     "k-winners",
     "soft-k-winners",
     "k-step",
+    "penalty",
     "linear",
 ];
 
@@ -468,6 +487,13 @@ impl<'a> Words<'a> {
         let word = if self.left.is_empty() { "" } else { self.left.remove(0) };
         let number = word.parse().ok().filter(|number| (0.0..1.0).contains(number));
         number.ok_or_else(|| self.error("a number from 0, below 1", word))
+    }
+
+    /// The next word, a number above 0.
+    fn positive(&mut self) -> Result<f32> {
+        let word = if self.left.is_empty() { "" } else { self.left.remove(0) };
+        let number = word.parse().ok().filter(|number: &f32| number.is_finite() && *number > 0.0);
+        number.ok_or_else(|| self.error("a number above 0", word))
     }
 
     /// The text after `key=`.

@@ -17,6 +17,8 @@ struct Plain<'a> {
     key: u32,
     /// Thresholds of soft k-winners, in the order in which they are met.
     held: std::cell::RefCell<Vec<f64>>,
+    /// What penalties added to the loss of the last pass, summed over its samples.
+    penalty: std::cell::Cell<f64>,
 }
 
 impl<'a> Plain<'a> {
@@ -28,7 +30,8 @@ impl<'a> Plain<'a> {
                 parameters.push(learned.values().iter().map(|value| f64::from(*value)).collect());
             }
         }
-        Self { network, parameters, key, held: std::cell::RefCell::default() }
+        let (held, penalty) = Default::default();
+        Self { network, parameters, key, held, penalty }
     }
 
     /// The mean loss of a batch of inputs, `(samples, size)`.
@@ -43,11 +46,12 @@ impl<'a> Plain<'a> {
                 loss -= (own + smooth / classes as f64) * (score - sum.ln());
             }
         }
-        loss / labels.len() as f64
+        (loss + self.penalty.get()) / labels.len() as f64
     }
 
     fn scores(&self, inputs: &[f64], samples: usize) -> Vec<f64> {
         let (mut values, mut next, mut soft) = (inputs.to_vec(), 0, 0);
+        self.penalty.set(0.0);
         for (number, layer) in self.network.layers.iter().enumerate() {
             let (input, output) = (self.network.shapes[number], self.network.shapes[number + 1]);
             let size = input.size();
@@ -87,6 +91,16 @@ impl<'a> Plain<'a> {
                     next += usize::from(layer.learned.is_some());
                     let learned = layer.learned.as_ref().map(|_| &self.parameters[next - 1][..]);
                     all(&|values| plain_k_step(layer, learned.unwrap_or_default(), values))
+                }
+                Layer::Penalty(layer) => {
+                    let (power, weight) = (f64::from(layer.power), f64::from(layer.weight));
+                    let norm = |values: &[f64]| {
+                        let sum = values.iter().map(|z| z.abs().powf(power)).sum::<f64>();
+                        weight * sum.powf(1.0 / power) / size as f64
+                    };
+                    let added = values.chunks_exact(size).map(norm).sum::<f64>();
+                    self.penalty.set(self.penalty.get() + added);
+                    values
                 }
                 Layer::SoftKWinners(layer) => values
                     .chunks_exact(size)
@@ -223,7 +237,7 @@ fn k_winners(layer: &layers::KWinnersLayer, values: &[f64]) -> Vec<f64> {
     out
 }
 
-const NETWORKS: [&str; 22] = [
+const NETWORKS: [&str; 24] = [
     "linear 7, linear 3",
     "relu, linear 9 density=0.4, k-winners 4, linear 3",
     "conv 4 3, pool 2, k-winners 20, linear 3",
@@ -246,6 +260,8 @@ const NETWORKS: [&str; 22] = [
     "linear 9, relu, linear 12, k-step 4 learned balance=0.3, linear 3",
     "conv 3 3, pool 2, k-step 7 predicted, linear 12, k-step 4 learned relu6 hardness=3, linear 3",
     "linear 12, batch-norm, k-step 5 predicted least=2 scaling=1 hardness=3, linear 3",
+    "linear 12, tanh, penalty 2, linear 12, k-step 3, penalty 5, linear 3",
+    "conv 4 3, pool 2, k-winners 20, penalty 3 power=2, linear 12, penalty 1 power=1.5, linear 3",
 ];
 
 /// A network of `spec` with duty cycles that differ, and a batch for it.

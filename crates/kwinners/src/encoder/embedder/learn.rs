@@ -120,7 +120,8 @@ impl Embedder {
             compared
         };
         let outcome = self.network.gradients_of(traces, key, (&mut self.outputs, compare))?;
-        Ok((outcome.loss, outcome.terms))
+        let penalty = self.network.penalty(traces) / labels.len() as f64;
+        Ok((outcome.loss + penalty, outcome.terms))
     }
 
     /// The gradient of the loss of outputs as reconstructions of `rows`; the loss.
@@ -134,7 +135,8 @@ impl Embedder {
             losses.iter().sum::<f64>()
         };
         let sum = self.network.gradients_of(traces, key, (&mut self.outputs, compare));
-        sum / rows.values().len() as f64
+        let penalty = self.network.penalty(traces) / f64::from(self.settings.loss_values(width));
+        sum / rows.values().len() as f64 + penalty / rows.len() as f64
     }
 
     /// Winners and steepness as this epoch has them; the balance goes as fast as learning does, this share of its rate

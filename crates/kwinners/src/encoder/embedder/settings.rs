@@ -153,6 +153,10 @@ settings! {
         hardest: f32 = 1.0,
         /// Temperature of `contrast` and `prototypes`.
         temperature: f32 = 0.1,
+        /// What the mean size of a code's values counts besides, while they are soft: `latent_penalty · mean ‖y‖_p / n` is added to the loss; 0 for nothing.
+        latent_penalty: f32 = 0.0,
+        /// Its `p`, 1 or more.
+        latent_power: f32 = 1.0,
         /// The network from the code back to the input, for mse and bce; the linear layer to the values follows.
         decoder: NetworkSpec = NetworkSpec::default(),
         /// Layers, from the first on, that do not learn.
@@ -199,6 +203,9 @@ impl EmbedderSettings {
         layers.extend(self.normalise.then_some(LayerSpec::BatchNorm { affine: false }));
         let code = layers.len();
         layers.push(LayerSpec::KStep(self.k_step()));
+        let weight = self.latent_penalty * self.loss_values(width);
+        let power = self.latent_power;
+        layers.extend((weight > 0.0).then_some(LayerSpec::Penalty { weight, power }));
         if self.reconstruction().is_some() {
             layers.extend_from_slice(self.decoder.layers());
             layers.push(linear(width));
@@ -255,6 +262,11 @@ impl EmbedderSettings {
         }
     }
 
+    /// How many times the loss that is told is followed: cross-entropies are told by value, and followed by sample.
+    pub(super) fn loss_values(&self, width: usize) -> f32 {
+        if self.loss == EmbedderLoss::Bce { width as f32 } else { 1.0 }
+    }
+
     pub(super) fn optimiser(&self) -> Optimiser {
         self.optimiser.rule(self.momentum)
     }
@@ -295,7 +307,11 @@ impl EmbedderSettings {
             ("weight_decay", self.weight_decay),
             ("balance", self.balance),
             ("scaling", self.scaling),
+            ("latent_penalty", self.latent_penalty),
         ])?;
+        if self.latent_power < 1.0 {
+            return Err(Error::setting("latent_power", "1 or more", self.latent_power));
+        }
         check_below_1(&[("momentum", self.momentum)])?;
         check_counts(&[
             ("batch", self.batch),

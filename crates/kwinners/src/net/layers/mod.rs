@@ -8,6 +8,7 @@ mod elementwise;
 mod k_step;
 mod k_winners;
 mod linear;
+mod penalty;
 mod pool;
 mod weights;
 
@@ -19,6 +20,7 @@ pub(crate) use k_step::KStep;
 pub(crate) use k_step::plain_k_step;
 pub(crate) use k_winners::{KWinnersLayer, SoftKWinners};
 pub(crate) use linear::Linear;
+pub(crate) use penalty::Penalty;
 pub(crate) use pool::MaxPool;
 pub(crate) use weights::{Learned, Move};
 
@@ -37,11 +39,13 @@ pub(crate) struct Pass {
     pub(crate) key: u32,
     /// Number of the block's first sample in its batch.
     pub(crate) first: usize,
+    /// Samples of the batch.
+    pub(crate) samples: usize,
 }
 
 impl Pass {
     /// A pass of a trained network.
-    pub(crate) const INFERENCE: Self = Self { training: false, key: 0, first: 0 };
+    pub(crate) const INFERENCE: Self = Self { training: false, key: 0, first: 0, samples: 0 };
 }
 
 /// What one layer got and gave for a block of samples, and the slopes of the loss by what it gave.
@@ -103,6 +107,7 @@ pub(crate) enum Layer {
     KWinners(KWinnersLayer),
     KStep(KStep),
     SoftKWinners(SoftKWinners),
+    Penalty(Penalty),
     Linear(Linear),
 }
 
@@ -125,6 +130,7 @@ impl Layer {
             Self::KWinners(layer) => layer.forward(input, output, pass, scratch),
             Self::KStep(layer) => layer.forward(input, output, pass, scratch),
             Self::SoftKWinners(layer) => layer.forward(input, output, scratch),
+            Self::Penalty(layer) => layer.forward(input, output),
             Self::Linear(layer) => layer.forward(input, output, scratch),
         }
     }
@@ -147,6 +153,7 @@ impl Layer {
             Self::KWinners(layer) => layer.backward(flow, input_slopes),
             Self::KStep(layer) => layer.backward(flow, input_slopes, pass, scratch),
             Self::SoftKWinners(layer) => layer.backward(flow, input_slopes, scratch),
+            Self::Penalty(layer) => layer.backward(flow, input_slopes, pass),
             Self::Linear(layer) => layer.backward(flow, input_slopes, scratch),
         }
     }

@@ -79,7 +79,7 @@ fn case(spec: KStepSpec, seed: u64) -> (KStep, Signal, Signal) {
     (layer, draw(0), draw(1))
 }
 
-const LEARNING: Pass = Pass { training: true, key: 0, first: 0 };
+const LEARNING: Pass = Pass { training: true, key: 0, first: 0, samples: 3 };
 
 proptest! {
     #[test]
