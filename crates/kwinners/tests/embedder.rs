@@ -92,6 +92,38 @@ fn a_latent_penalty_is_added_to_any_loss() {
     }
 }
 
+/// Every step says how steep the step of the codes was and how many won, so that curves show what a schedule did: as
+/// published, where its powers compound, and as it was meant.
+#[test]
+fn steps_tell_the_schedule() {
+    let data = labelled(60, 20, 3);
+    let schedule = [
+        ("layers", ""),
+        ("winners", "5"),
+        ("first_winners", "40"),
+        ("winners_factor", "0.5"),
+        ("hardness", "1"),
+        ("hardness_factor", "2"),
+        ("most_hardness", "50"),
+        ("anneal_every", "1"),
+        ("epochs", "5"),
+    ];
+    for (compounding, expected) in [
+        ("true", [(40, 1.0), (20, 2.0), (5, 8.0), (5, 50.0), (5, 50.0)]),
+        ("false", [(40, 1.0), (20, 2.0), (10, 4.0), (5, 8.0), (5, 16.0)]),
+    ] {
+        let pairs = [&schedule[..], &[("compounding", compounding)]].concat();
+        let mut model = Model::new("embedder", &settings(&pairs), data.inputs()).unwrap();
+        let mut told = Vec::new();
+        fit(&mut model, &data, Position::default(), &mut |step, _, _| {
+            told.push((step.winners.unwrap(), step.hardness.unwrap()));
+            Control::Continue
+        })
+        .unwrap();
+        assert_eq!(told, expected, "compounding={compounding}");
+    }
+}
+
 /// Without labels, two noisy views of each input are enough; labels are not looked at.
 #[test]
 fn views_need_no_labels() {

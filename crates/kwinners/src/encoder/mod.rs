@@ -194,6 +194,12 @@ pub struct Step {
     /// teaches nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub terms: Option<u64>,
+    /// Steepness of the step that makes codes, where it is soft while learning and may change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hardness: Option<f64>,
+    /// Winners while learning, where their number may change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub winners: Option<usize>,
     /// Units that have not won lately, where the learner keeps count.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dead_units: Option<usize>,
