@@ -9,6 +9,7 @@ use kwinners::encoder::{
 };
 use kwinners::metrics::{
     BIT_THRESHOLDS, binary_reconstruction, centroid_accuracy, code_figures, neighbours_by_overlap,
+    unit_saliency,
 };
 use kwinners::train::{Control, Position, fit};
 use kwinners::{Dataset, Error, Rows};
@@ -122,6 +123,50 @@ fn steps_tell_the_schedule() {
         .unwrap();
         assert_eq!(told, expected, "compounding={compounding}");
     }
+}
+
+/// How surely a unit is in a code says whether it is, its slopes are those by the image's own values, and a mask takes it
+/// away.
+#[test]
+fn units_hang_on_parts_of_images() {
+    let shape = ImageShape { width: 12, height: 12, channels: 1 };
+    let data = labelled(300, 144, 3).with_image(shape).unwrap();
+    let layers = [("layers", "conv 4 3, tanh"), ("epochs", "5")];
+    let Model::Embedder(model) =
+        fitted("embedder", &[&SMALL[1..3], &layers, &[("batch", "100")]].concat(), &data)
+    else {
+        panic!("an embedder")
+    };
+    let image = data.rows().row(7);
+    let (code, strongest) =
+        (model.encode(data.rows()).unwrap(), model.strongest(image, 1).unwrap());
+    assert_eq!(model.strongest(image, 8).unwrap(), code.get(7).indices());
+    let sureness = |image: &[f32], unit| model.membership(image, unit).unwrap().0;
+    for unit in 0..120 {
+        let is_on = code.get(7).contains(unit);
+        assert_eq!(sureness(image, unit) > 0.5, is_on, "{unit}: {}", sureness(image, unit));
+    }
+    let unit = strongest[0];
+    assert!((0..120).all(|other| sureness(image, other) <= sureness(image, unit)));
+    let (_, slopes) = model.membership(image, unit).unwrap();
+    let (mut near, most) = (0, slopes.iter().fold(0.0f32, |most, slope| most.max(slope.abs())));
+    for place in 0..144 {
+        let moved = |by: f32| {
+            let mut image = image.to_vec();
+            image[place] += by;
+            sureness(&image, unit)
+        };
+        let expected = (moved(2e-3) - moved(-2e-3)) / 4e-3;
+        near += usize::from((f64::from(slopes[place]) - expected).abs() < 0.03 * f64::from(most));
+    }
+    // Elsewhere units at the threshold change places.
+    assert!(near > 130, "{near} of 144 slopes are differences");
+    let found = unit_saliency(&model, image, shape, unit).unwrap();
+    assert!(found.after < found.before - 0.05, "{} {}", found.before, found.after);
+    assert!(found.mask.iter().all(|value| (0.0..=1.0).contains(value)));
+    assert!(unit_saliency(&model, image, shape, 120).is_err());
+    assert!(model.membership(&image[1..], unit).is_err());
+    assert!(model.strongest(image, 121).is_err());
 }
 
 /// Without labels, two noisy views of each input are enough; labels are not looked at.

@@ -19,7 +19,7 @@ mod tests;
 
 pub(crate) use conv::Convolution;
 pub use first_values::FirstValues;
-pub(crate) use layers::{Layer, LayerState, Move};
+pub(crate) use layers::{KStep, Layer, LayerState, Move};
 pub use loss::Loss;
 pub use metric_loss::{Metric, MetricLoss, MetricOutcome, MetricWork, Miner};
 pub(crate) use network::{Build, MAPS_A_BLOCK, Network, Target, Trace, VECTORS_A_BLOCK, best, cut};

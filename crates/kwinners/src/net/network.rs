@@ -300,6 +300,15 @@ impl Network {
         trace.backward(&self.layers, 0..until, &Pass::INFERENCE);
     }
 
+    /// The slopes by the inputs of a trace of one sample that has come before layer `until`, from `slopes` by its values
+    /// there: they stand before layer 0 afterwards.
+    pub(crate) fn slopes_by_inputs(&self, trace: &mut Trace, until: usize, slopes: &[f32]) {
+        trace.slopes.resize_with(until.max(1) + 1, Signal::default);
+        trace.slopes[until].resize(1, slopes.len());
+        trace.slopes[until].values.copy_from_slice(slopes);
+        trace.backward(&self.layers, 0..until, &Pass::INFERENCE);
+    }
+
     /// Runs of layers that a block can pass without the others: each but the first begins with batch
     /// normalisation.
     fn segments(&self) -> Vec<std::ops::Range<usize>> {

@@ -3,6 +3,7 @@
 //! Source: EmbedderSDR by D. Ulianych, with the losses of pytorch-mighty.
 
 mod learn;
+mod membership;
 mod presets;
 mod settings;
 

@@ -99,7 +99,10 @@ impl KStep {
     /// Where the step of the scores in `scratch` lies while learning.
     fn edge(&self, scratch: &mut Scratch) -> (Edge, f32) {
         match self.spec.threshold {
-            Threshold::Between => self.border(scratch),
+            Threshold::Between => {
+                let (units, threshold) = self.border(self.winners, scratch);
+                (Edge::Between(units), threshold)
+            }
             Threshold::Learned => (Edge::Zero, 0.0),
             Threshold::Predicted { least } => {
                 let found = self.predict(&scratch.values, (least, self.winners));
@@ -113,11 +116,11 @@ impl KStep {
         Prediction::of(scores, weights, (least.min(most), most))
     }
 
-    /// The units that the threshold lies between, and the threshold.
-    fn border(&self, scratch: &mut Scratch) -> (Edge, f32) {
+    /// The units that a threshold for `winners` lies between, and the threshold.
+    fn border(&self, winners: usize, scratch: &mut Scratch) -> ([usize; 2], f32) {
         let Scratch { values: scores, select, places, .. } = scratch;
         places.clear();
-        places.resize(self.winners + 1, 0);
+        places.resize(winners + 1, 0);
         (kernel::table().select)(scores, select, places).expect("NaN was cleared");
         let mut last = [usize::MAX; 2];
         let below = |a: usize, b: usize| b == usize::MAX || scores[a] < scores[b];
@@ -128,7 +131,7 @@ impl KStep {
                 last[1] = place;
             }
         }
-        (Edge::Between(last), 0.5 * (scores[last[0]] + scores[last[1]]))
+        (last, 0.5 * (scores[last[0]] + scores[last[1]]))
     }
 
     /// The winners of a code for one sample, `(k,)`.
@@ -136,6 +139,24 @@ impl KStep {
         self.scores(values, false, &mut scratch.values);
         let pick = kernel::table().select;
         pick(&scratch.values, &mut scratch.select, code).expect("NaN was cleared");
+    }
+
+    /// `s = 1 / (1 + e^(-H (v - t)))` of one unit of a trained layer, `t` half way between the last winner's score and the
+    /// next; and its slopes by the values, `(units,)`.
+    pub(crate) fn membership(
+        &self,
+        values: &[f32],
+        unit: usize,
+        scratch: &mut Scratch,
+    ) -> (f32, Vec<f32>) {
+        self.scores(values, false, &mut scratch.values);
+        let (border, threshold) = self.border(self.spec.winners, scratch);
+        let hardness = self.spec.hardness;
+        let share = 1.0 / (1.0 + (-hardness * (scratch.values[unit] - threshold)).exp());
+        let (steepness, mut slopes) = (hardness * share * (1.0 - share), vec![0.0; self.units]);
+        slopes[unit] = steepness;
+        border.iter().for_each(|&place| slopes[place] -= 0.5 * steepness);
+        (share, slopes)
     }
 
     pub(crate) fn forward(
