@@ -294,6 +294,7 @@ fn presets_are_written_right() {
         (P::Cifar, 32, 3),
         (P::Head, 19, 1),
         (P::UnlabelledHead, 19, 1),
+        (P::Glove, 10, 1),
         (P::Autoencoder, 28, 1),
         (P::ConvAutoencoder, 28, 1),
     ];
