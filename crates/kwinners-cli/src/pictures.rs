@@ -105,7 +105,7 @@ pub(crate) fn write_saliency(
 fn saliency_of_units(model: &Embedder, shown: &Dataset, image: ImageShape) -> Result<Picture> {
     let count = MASKED_UNITS.min(model.winners());
     let mut masks = vec![Vec::new(); count];
-    for row in shown.rows().iter() {
+    for row in &shown.rows() {
         for (masks, unit) in masks.iter_mut().zip(model.strongest(row, count)?) {
             let mask = metrics::unit_saliency(model, row, image, unit)?.mask;
             (0..image.channels).for_each(|_| masks.extend_from_slice(&mask));

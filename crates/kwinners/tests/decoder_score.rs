@@ -63,7 +63,7 @@ fn decoders_of_other_codes_are_least_squares() {
     let decoded = decoder.decode(&codes).unwrap();
     let decoded = Rows::new(&decoded, WIDTH).unwrap();
     for unit in 0..80 {
-        let mut sum = vec![0.0f64; WIDTH];
+        let mut sum = [0.0f64; WIDTH];
         for (number, _) in codes.iter().enumerate().filter(|(_, code)| code.contains(unit)) {
             let pairs = rows.row(number).iter().zip(decoded.row(number));
             sum.iter_mut().zip(pairs).for_each(|(sum, (x, found))| *sum += f64::from(x - found));

@@ -78,11 +78,14 @@ pub fn unit_saliency(
     masked(image, shape, &|row| model.membership(row, unit))
 }
 
+/// A share, and its slopes by the values of a row.
+type Answer = (f64, Vec<f32>);
+
 /// The mask that lowers `answer`, a share with its slopes by the values of a row, by as little as possible blurred.
 fn masked(
     image: &[f32],
     shape: ImageShape,
-    answer: &dyn Fn(&[f32]) -> Result<(f64, Vec<f32>)>,
+    answer: &dyn Fn(&[f32]) -> Result<Answer>,
 ) -> Result<Saliency> {
     let blurred = blur(image, shape);
     let mut rng = Rng::new(0);

@@ -62,7 +62,7 @@ impl CosineNeighbours {
 /// The mean of each column.
 fn means(rows: Rows<'_>) -> Vec<f32> {
     let mut sums = vec![0.0f64; rows.width()];
-    for row in rows.iter() {
+    for row in &rows {
         sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += f64::from(*value));
     }
     sums.into_iter().map(|sum| (sum / rows.len().max(1) as f64) as f32).collect()
