@@ -33,6 +33,11 @@ pub(crate) struct Shared {
     /// Folder of known data sets, looked at before $KWINNERS_DATA and the user's data folder
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
+    /// Pass all data through this network first, such as a pretrained one without its last layer: an ONNX model with one
+    /// input of rows, or of images as channels, height, width; its first output is learned from and encoded
+    #[cfg(feature = "onnx")]
+    #[arg(long, global = true, value_name = "MODEL.onnx")]
+    pub(crate) backbone: Option<PathBuf>,
 }
 
 /// The verbs.

@@ -1,6 +1,8 @@
 //! The `kwinners` command.
 
 mod args;
+#[cfg(feature = "onnx")]
+mod backbone;
 mod cmd;
 mod download;
 mod fitting;

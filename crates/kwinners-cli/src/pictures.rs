@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use kwinners::data::ImageShape;
-use kwinners::encoder::Model;
+use kwinners::encoder::{Embedder, Encoder, Model};
 use kwinners::metrics::{self, Features, sample_of_each_class};
 use kwinners::report::ClassFigures;
 use kwinners::report::pictures::{
     ChartLine, FilterScale, Grid, Picture, beside, code_raster, distance_map, filter_mosaic,
-    line_chart, number_grid, strip_places, strips, vector_shape,
+    line_chart, number_grid, strip_places, strips, tile_lines, vector_shape,
 };
 use kwinners::{Dataset, Error, Result, Rows, SdrBatch};
 
@@ -20,6 +20,8 @@ const MAP_SAMPLES_A_CLASS: usize = 50;
 const MOST_MAP_SAMPLES: usize = 1000;
 /// Most filters that are drawn.
 const MOST_FILTERS: usize = 400;
+/// Units of each image whose masks are drawn.
+const MASKED_UNITS: usize = 5;
 /// Seed of the samples that are shown.
 const SEED: u64 = 0;
 
@@ -62,12 +64,18 @@ pub(crate) fn write_those_of(
 }
 
 /// Writes `saliency.png` into `folder`: images, the masks that take their class out of the model's answer,
-/// and the images under them; nothing where a model has no slopes by its inputs, or rows are no images.
+/// and the images under them; of an embedder masks for the strongest units of each image. Nothing where a model has no
+/// slopes by its inputs, or rows are no images.
 pub(crate) fn write_saliency(
     folder: &Path,
     model: &Model,
     test: &Dataset,
 ) -> Result<Option<PathBuf>> {
+    if let (Model::Embedder(embedder), Some(image)) = (model, test.image) {
+        let path = folder.join("saliency.png");
+        saliency_of_units(embedder, &test.select(&strip_places(test)), image)?.save_png(&path)?;
+        return Ok(Some(path));
+    }
     let (Some(classifier), Some(image)) = (model.classifier(), test.image) else { return Ok(None) };
     let places = strip_places(test);
     let shown = test.select(&places);
@@ -91,6 +99,23 @@ pub(crate) fn write_saliency(
     let path = folder.join("saliency.png");
     beside(&[images, masks, masked]).save_png(&path)?;
     Ok(Some(path))
+}
+
+/// Images, and below each the masks that take its strongest units out of its code: white stays, black is blurred.
+fn saliency_of_units(model: &Embedder, shown: &Dataset, image: ImageShape) -> Result<Picture> {
+    let count = MASKED_UNITS.min(model.winners());
+    let mut masks = vec![Vec::new(); count];
+    for row in &shown.rows() {
+        for (masks, unit) in masks.iter_mut().zip(model.strongest(row, count)?) {
+            let mask = metrics::unit_saliency(model, row, image, unit)?.mask;
+            (0..image.channels).for_each(|_| masks.extend_from_slice(&mask));
+        }
+    }
+    let mut lines = vec![("input", shown.rows())];
+    for masks in &masks {
+        lines.push(("unit", Rows::new(masks, shown.width())?));
+    }
+    tile_lines(&lines, image)
 }
 
 /// Writes what a report says of classes into `folder`: `classes.png`, which are taken for which, and

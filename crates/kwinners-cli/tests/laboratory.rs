@@ -116,6 +116,24 @@ fn monitors_log_and_leave_the_model_alone() {
     bench.refuse(&format!("{TIED} --out x.kw --monitor light"), "--log, --tensorboard or --plots");
 }
 
+/// An embedder's schedule is in its log and drawn, and masks say what the strongest units of its codes hang on.
+#[test]
+fn embedders_show_their_schedule_and_what_units_hang_on() {
+    let bench = Bench::new();
+    let sizes = "--set units=60 --set winners=5 --set first_winners=20 --set epochs=3";
+    let fit =
+        format!("fit embedder --data digits:train {sizes} --out e.kw --log l.jsonl --plots p");
+    bench.json(&format!("{fit} --set hardness_factor=2"));
+    let log = std::fs::read_to_string(bench.path("l.jsonl")).unwrap();
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |line: &Value| (line["winners"].as_u64().unwrap(), line["hardness"].as_f64().unwrap());
+    assert_eq!((of(&lines[0]), of(lines.last().unwrap())), ((20, 2.0), (10, 8.0)));
+    assert!(bench.is_png("p/hardness.png") && bench.is_png("p/winners.png"));
+    let eval = "eval e.kw --data digits:train --test digits:test[0..100] --metrics classes --out q";
+    bench.json(eval);
+    assert!(bench.is_png("q/saliency.png"));
+}
+
 #[test]
 fn experiments_answer_in_numbers() {
     let bench = Bench::new();

@@ -50,6 +50,33 @@ fn errors(inputs: Rows<'_>, decoded: &[f32]) -> Vec<f64> {
     inputs.iter().zip(decoded.chunks_exact(inputs.width())).map(squares).collect()
 }
 
+/// A decoder learned from the codes of any encoder is where the squared error and what holds its rows small are in
+/// balance: for each unit the errors of its codes add up to its row.
+#[test]
+fn decoders_of_other_codes_are_least_squares() {
+    let values = inputs(900, 3);
+    let rows = Rows::new(&values, WIDTH).unwrap();
+    let numbers = settings(&[("units", "80"), ("winners", "7")]);
+    let projection = Model::new("random-projection", &numbers, rows).unwrap();
+    let codes = projection.encoder().encode(rows).unwrap();
+    let decoder = LinearDecoder::learn(&codes, rows).unwrap();
+    let decoded = decoder.decode(&codes).unwrap();
+    let decoded = Rows::new(&decoded, WIDTH).unwrap();
+    for unit in 0..80 {
+        let mut sum = [0.0f64; WIDTH];
+        for (number, _) in codes.iter().enumerate().filter(|(_, code)| code.contains(unit)) {
+            let pairs = rows.row(number).iter().zip(decoded.row(number));
+            sum.iter_mut().zip(pairs).for_each(|(sum, (x, found))| *sum += f64::from(x - found));
+        }
+        for (sum, row) in sum.iter().zip(decoder.row(unit)) {
+            assert!((sum - f64::from(*row)).abs() < 0.01, "unit {unit}: {sum} for {row}");
+        }
+    }
+    assert!(reconstruction(rows, decoded).unwrap().fvu < 0.8);
+    assert!(LinearDecoder::learn(&codes, rows.slice(1..900)).is_err());
+    assert!(LinearDecoder::learn(&SdrBatch::new(80).unwrap(), rows.slice(0..0)).is_err());
+}
+
 #[test]
 fn learned_codes_stand_for_their_inputs() {
     let values = inputs(1500, 1);

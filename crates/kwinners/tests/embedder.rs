@@ -9,6 +9,7 @@ use kwinners::encoder::{
 };
 use kwinners::metrics::{
     BIT_THRESHOLDS, binary_reconstruction, centroid_accuracy, code_figures, neighbours_by_overlap,
+    unit_saliency,
 };
 use kwinners::train::{Control, Position, fit};
 use kwinners::{Dataset, Error, Rows};
@@ -51,7 +52,7 @@ fn accuracies(model: &Model, train: &Dataset, test: &Dataset) -> (f64, f64) {
 fn every_loss_learns() {
     let all = labelled(900, 60, 3);
     let (train, test) = all.split(600).unwrap();
-    let ways: [&[(&str, &str)]; 11] = [
+    let ways: [&[(&str, &str)]; 13] = [
         &[("loss", "triplet"), ("miner", "random"), ("multiplier", "5")],
         &[("loss", "triplet"), ("miner", "all"), ("step", "relu6")],
         &[("loss", "triplet"), ("miner", "hard"), ("step", "surrogate")],
@@ -63,12 +64,109 @@ fn every_loss_learns() {
         &[("loss", "contrast")],
         &[("loss", "prototypes")],
         &[("loss", "contrast"), ("step", "hard")],
+        &[("threshold", "learned")],
+        &[("threshold", "predicted"), ("least_winners", "3")],
     ];
     for way in ways {
         let model = fitted("embedder", &[&SMALL[..], way].concat(), &train);
         let (centroid, nearest) = accuracies(&model, &train, &test);
         assert!(centroid > 0.97 && nearest > 0.97, "{way:?}: {centroid} {nearest}");
     }
+}
+
+/// A penalty of the code is added to any loss, as a mean over units and samples. That of hard codes is known: `k / n`.
+#[test]
+fn a_latent_penalty_is_added_to_any_loss() {
+    let data = labelled(600, 60, 3);
+    let first_loss = |pairs: &[(&str, &str)]| {
+        let settings = EmbedderSettings::of_pairs(&settings(&[&SMALL[..], pairs].concat()));
+        let mut embedder = Embedder::new(settings.unwrap(), data.rows()).unwrap();
+        embedder.learn(data.rows(), data.labels()).unwrap().loss
+    };
+    for loss in ["prototypes", "triplet", "contrastive", "pair", "contrast", "mse", "bce"] {
+        let with = |penalty| {
+            let pairs = [("loss", loss), ("step", "hard"), ("input", "raw")];
+            first_loss(&[&pairs[..], &[("latent_penalty", penalty)]].concat())
+        };
+        let added = with("4") - with("1");
+        assert!((added - 3.0 * 8.0 / 120.0).abs() < 1e-6, "{loss}: {added}");
+    }
+}
+
+/// Every step says how steep the step of the codes was and how many won, so that curves show what a schedule did: as
+/// published, where its powers compound, and as it was meant.
+#[test]
+fn steps_tell_the_schedule() {
+    let data = labelled(60, 20, 3);
+    let schedule = [
+        ("layers", ""),
+        ("winners", "5"),
+        ("first_winners", "40"),
+        ("winners_factor", "0.5"),
+        ("hardness", "1"),
+        ("hardness_factor", "2"),
+        ("most_hardness", "50"),
+        ("anneal_every", "1"),
+        ("epochs", "5"),
+    ];
+    for (compounding, expected) in [
+        ("true", [(40, 1.0), (20, 2.0), (5, 8.0), (5, 50.0), (5, 50.0)]),
+        ("false", [(40, 1.0), (20, 2.0), (10, 4.0), (5, 8.0), (5, 16.0)]),
+    ] {
+        let pairs = [&schedule[..], &[("compounding", compounding)]].concat();
+        let mut model = Model::new("embedder", &settings(&pairs), data.inputs()).unwrap();
+        let mut told = Vec::new();
+        fit(&mut model, &data, Position::default(), &mut |step, _, _| {
+            told.push((step.winners.unwrap(), step.hardness.unwrap()));
+            Control::Continue
+        })
+        .unwrap();
+        assert_eq!(told, expected, "compounding={compounding}");
+    }
+}
+
+/// How surely a unit is in a code says whether it is, its slopes are those by the image's own values, and a mask takes it
+/// away.
+#[test]
+fn units_hang_on_parts_of_images() {
+    let shape = ImageShape { width: 12, height: 12, channels: 1 };
+    let data = labelled(300, 144, 3).with_image(shape).unwrap();
+    let layers = [("layers", "conv 4 3, tanh"), ("epochs", "5")];
+    let Model::Embedder(model) =
+        fitted("embedder", &[&SMALL[1..3], &layers, &[("batch", "100")]].concat(), &data)
+    else {
+        panic!("an embedder")
+    };
+    let image = data.rows().row(7);
+    let (code, strongest) =
+        (model.encode(data.rows()).unwrap(), model.strongest(image, 1).unwrap());
+    assert_eq!(model.strongest(image, 8).unwrap(), code.get(7).indices());
+    let sureness = |image: &[f32], unit| model.membership(image, unit).unwrap().0;
+    for unit in 0..120 {
+        let is_on = code.get(7).contains(unit);
+        assert_eq!(sureness(image, unit) > 0.5, is_on, "{unit}: {}", sureness(image, unit));
+    }
+    let unit = strongest[0];
+    assert!((0..120).all(|other| sureness(image, other) <= sureness(image, unit)));
+    let (_, slopes) = model.membership(image, unit).unwrap();
+    let (mut near, most) = (0, slopes.iter().fold(0.0f32, |most, slope| most.max(slope.abs())));
+    for place in 0..144 {
+        let moved = |by: f32| {
+            let mut image = image.to_vec();
+            image[place] += by;
+            sureness(&image, unit)
+        };
+        let expected = (moved(2e-3) - moved(-2e-3)) / 4e-3;
+        near += usize::from((f64::from(slopes[place]) - expected).abs() < 0.03 * f64::from(most));
+    }
+    // Elsewhere units at the threshold change places.
+    assert!(near > 130, "{near} of 144 slopes are differences");
+    let found = unit_saliency(&model, image, shape, unit).unwrap();
+    assert!(found.after < found.before - 0.05, "{} {}", found.before, found.after);
+    assert!(found.mask.iter().all(|value| (0.0..=1.0).contains(value)));
+    assert!(unit_saliency(&model, image, shape, 120).is_err());
+    assert!(model.membership(&image[1..], unit).is_err());
+    assert!(model.strongest(image, 121).is_err());
 }
 
 /// Without labels, two noisy views of each input are enough; labels are not looked at.
@@ -196,6 +294,7 @@ fn presets_are_written_right() {
         (P::Cifar, 32, 3),
         (P::Head, 19, 1),
         (P::UnlabelledHead, 19, 1),
+        (P::Glove, 10, 1),
         (P::Autoencoder, 28, 1),
         (P::ConvAutoencoder, 28, 1),
     ];
@@ -225,6 +324,13 @@ fn settings_out_of_range_are_refused() {
         ("temperature", "0"),
         ("frozen", "5"),
         ("anneal_every", "0"),
+        ("latent_penalty", "-1"),
+        ("latent_power", "0.5"),
+        ("layers", "linear 9, penalty"),
+        ("layers", "linear 9, penalty 1 power=0"),
+        ("least_winners", "0"),
+        ("least_winners", "27"),
+        ("layers", "k-step 4 predicted least=5, linear 9"),
         ("layers", "conv 3 3"),
         ("epochs", "-1"),
         ("loss", "triple"),

@@ -291,10 +291,50 @@ const CASES: &[Case] = &[
     Case {
         kind: "embedder",
         settings: &[
+            (
+                "layers",
+                "linear 30, k-step 5 learned scaling=1, linear 25, k-step 6 predicted least=2",
+            ),
+            ("threshold", "learned"),
+            ("units", "60"),
+            ("winners", "6"),
+            ("optimiser", "amsgrad"),
+            ("epochs", "3"),
+            ("batch", "40"),
+        ],
+    },
+    Case {
+        kind: "embedder",
+        settings: &[
+            ("layers", "linear 30, relu"),
+            ("threshold", "predicted"),
+            ("least_winners", "2"),
+            ("step", "surrogate"),
+            ("units", "60"),
+            ("winners", "6"),
+            ("first_winners", "12"),
+            ("epochs", "3"),
+            ("batch", "40"),
+        ],
+    },
+    Case {
+        kind: "classifier",
+        settings: &[
+            ("layers", "linear 40, k-step 8 predicted relu6, linear 20, k-step 5 learned hard"),
+            ("winners", "4"),
+            ("epochs", "3"),
+            ("batch", "40"),
+        ],
+    },
+    Case {
+        kind: "embedder",
+        settings: &[
             ("preset", "autoencoder"),
             ("units", "60"),
             ("winners", "6"),
-            ("step", "hard"),
+            ("step", "relu6"),
+            ("latent_penalty", "0.5"),
+            ("decoder", "dropout 0.25, penalty 0.1 power=2"),
             ("balance", "0.01"),
             ("epochs", "3"),
             ("batch", "40"),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use kwinners::data::{self, DataDirs, KnownSet, Spec};
+use kwinners::data::{self, DataDirs, KnownSet};
 use kwinners::{Dataset, Error};
 use serde::Serialize;
 
@@ -37,7 +37,7 @@ pub(crate) fn run(verb: &Verb, shared: &Shared, output: &mut Output) -> anyhow::
     match verb {
         Verb::List => list(&DataDirs::standard(shared.data_dir.as_deref()), output),
         Verb::Get { name, mirror } => get(name, mirror.as_deref(), shared, output),
-        Verb::Info { spec } => info(spec, &DataDirs::standard(shared.data_dir.as_deref()), output),
+        Verb::Info { spec } => info(&super::load(spec, shared)?, output),
     }
 }
 
@@ -188,8 +188,8 @@ struct ClassCount {
     count: usize,
 }
 
-fn info(spec: &str, dirs: &DataDirs, output: &mut Output) -> anyhow::Result<()> {
-    let info = info_of(&data::load(&Spec::parse(spec)?, dirs)?);
+fn info(data: &Dataset, output: &mut Output) -> anyhow::Result<()> {
+    let info = info_of(data);
     output.line(&info.name)?;
     let image = info.image.map(|[width, height, channels]| {
         format!(", images of {width} x {height} with {channels} channel(s)")

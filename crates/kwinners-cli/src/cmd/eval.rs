@@ -51,7 +51,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N", requires = "test_codes")]
     units: Option<usize>,
     /// Folder for pictures: strips.png, filters.png, encodings.png, and confusion.png given labels; with
-    /// the metric `classes` also classes.png, pairs.png and, for classifiers of images, saliency.png
+    /// the metric `classes` also classes.png, pairs.png and, for classifiers and embedders of images,
+    /// saliency.png: what their answers, or the strongest units of their codes, hang on
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Write everything as one page that needs no network: figures, charts, pictures, neighbours

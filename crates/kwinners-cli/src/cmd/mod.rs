@@ -61,8 +61,22 @@ pub(crate) const CODE_ENDINGS: [&str; 4] = ["kw", "npz", "npy", "parquet"];
 
 /// The data set that `spec` names.
 pub(crate) fn load(spec: &str, shared: &Shared) -> anyhow::Result<Dataset> {
+    Ok(loader(shared)(spec)?)
+}
+
+/// What finds data by its SPEC, as every verb does.
+pub(crate) fn loader(shared: &Shared) -> impl Fn(&str) -> kwinners::Result<Dataset> + use<> {
     let dirs = DataDirs::standard(shared.data_dir.as_deref());
-    Ok(data_sets::load(&Spec::parse(spec)?, &dirs)?)
+    #[cfg(feature = "onnx")]
+    let backbone = shared.backbone.clone();
+    move |spec| {
+        let data = data_sets::load(&Spec::parse(spec)?, &dirs)?;
+        #[cfg(feature = "onnx")]
+        if let Some(path) = &backbone {
+            return crate::backbone::pass(path, data);
+        }
+        Ok(data)
+    }
 }
 
 /// Refuses data that the model at `path` can't take.

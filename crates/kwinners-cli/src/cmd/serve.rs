@@ -7,7 +7,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use clap::Args;
-use kwinners::data::{self, DataDirs, Spec};
 use kwinners_dashboard::live::{Config, Server, Showcase, new_token};
 use serde_json::json;
 
@@ -55,7 +54,8 @@ pub(crate) fn run(
     };
     let asked = interrupt::flag();
     let (folder, address) = (arguments.folder.clone(), arguments.addr);
-    let config = Config { folder, address, token, load: loader(shared), running: None };
+    let config =
+        Config { folder, address, token, load: Arc::new(super::loader(shared)), running: None };
     let server = Server::start(config)?;
     output.line(format_args!("{}  (Ctrl-C ends it)", server.url()))?;
     output.object(&json!({ "url": server.url(), "address": server.address() }))?;
@@ -80,12 +80,7 @@ pub(crate) fn of_fit(
     let showcase = Arc::new(Showcase::default());
     let running = Some((model.to_owned(), showcase.clone()));
     let folder = folder.to_owned();
-    let config = Config { folder, address, token: None, load: loader(shared), running };
+    let config =
+        Config { folder, address, token: None, load: Arc::new(super::loader(shared)), running };
     Ok((Server::start(config)?, showcase))
-}
-
-/// What finds data by its SPEC, as every verb does.
-fn loader(shared: &Shared) -> kwinners_dashboard::live::Loader {
-    let dirs = DataDirs::standard(shared.data_dir.as_deref());
-    Arc::new(move |spec| data::load(&Spec::parse(spec)?, &dirs))
 }

@@ -29,7 +29,7 @@ pub use classifier::{
 pub use conv_wta::{Channels, ConvWta, ConvWtaSettings};
 pub use embedder::{
     Embedder, EmbedderLoss, EmbedderMetric, EmbedderMiner, EmbedderPairs, EmbedderPreset,
-    EmbedderSettings, EmbedderStep,
+    EmbedderSettings, EmbedderStep, EmbedderThreshold,
 };
 pub use model::{Inputs, Model, Schedule, SettingHelp};
 pub(crate) use model::{Kind, offers};
@@ -194,6 +194,12 @@ pub struct Step {
     /// teaches nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub terms: Option<u64>,
+    /// Steepness of the step that makes codes, where it is soft while learning and may change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hardness: Option<f64>,
+    /// Winners while learning, where their number may change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub winners: Option<usize>,
     /// Units that have not won lately, where the learner keeps count.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dead_units: Option<usize>,

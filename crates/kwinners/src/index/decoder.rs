@@ -81,6 +81,39 @@ impl LinearDecoder {
         Ok(linear)
     }
 
+    /// The decoder that leads from `codes` of any encoder back to `inputs`, one a code, with the least squared error: the
+    /// mean is that of the inputs, the rows follow by forty steps of conjugate gradients on `Σ |x - x̂|² + Σ |w_i|²`. Cost:
+    /// a step adds up all active units' rows twice.
+    ///
+    /// ```
+    /// use kwinners::encoder::Decoder;
+    /// use kwinners::index::LinearDecoder;
+    /// use kwinners::{Rows, SdrBatch};
+    /// // Unit 0 stands for the first value, unit 1 for the second; each input comes fifty times.
+    /// let mut codes = SdrBatch::new(3)?;
+    /// let mut inputs = Vec::new();
+    /// for row in 0..100 {
+    ///     codes.push(&[row % 2])?;
+    ///     inputs.extend([1.0 - (row % 2) as f32, (row % 2) as f32]);
+    /// }
+    /// let decoder = LinearDecoder::learn(&codes, Rows::new(&inputs, 2)?)?;
+    /// let decoded = decoder.decode(&codes)?;
+    /// assert!(decoded.iter().zip(&inputs).all(|(a, b)| (a - b).abs() < 0.02));
+    /// # Ok::<(), kwinners::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If there is not one input a code, none at all, or an input holds NaN or infinity.
+    pub fn learn(codes: &SdrBatch, inputs: Rows<'_>) -> Result<Self> {
+        inputs.check_finite("inputs of codes")?;
+        if inputs.len() != codes.len() || inputs.is_empty() {
+            let expected = format!("{}, one a code, at least 1", codes.len());
+            return Err(Error::shape("inputs of codes", expected, inputs.len()));
+        }
+        let (mean, weights) = pursuit::learn_rows(codes, inputs)?;
+        Ok(Self { mean, weights })
+    }
+
     /// Number of units, `n`.
     pub fn units(&self) -> usize {
         self.weights.len() / self.width()

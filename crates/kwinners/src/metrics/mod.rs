@@ -48,7 +48,7 @@ pub use pixels::{DecodedRows, PixelFigures, pixel_figures};
 pub use probe::{fit_linear_probe, fit_linear_svm};
 pub use raw_neighbours::nearest_by_distance;
 pub use reconstruction::{Reconstruction, reconstruction};
-pub use saliency::{Saliency, saliency};
+pub use saliency::{Saliency, saliency, unit_saliency};
 pub use separability::{Separability, separability};
 pub use separation::{DistanceMap, Goodness, distance_map, goodness, sample_of_each_class};
 pub use stability::{noise_robustness, stability};

@@ -1,6 +1,6 @@
 //! Which part of an image an answer hangs on: the smallest mask that takes it away.
 
-use crate::encoder::Classify;
+use crate::encoder::{Classify, Embedder};
 use crate::error::{Error, Result};
 use crate::net::{Optimiser, Parameter};
 use crate::rng::Rng;
@@ -28,9 +28,9 @@ pub struct Saliency {
     pub mask: Vec<f32>,
     /// The image under the mask, `(width of a row,)`.
     pub masked: Vec<f32>,
-    /// The probability of the class for the image as it is.
+    /// The probability of the class, or how surely the unit is on, for the image as it is.
     pub before: f64,
-    /// The probability of the class under the mask.
+    /// The same under the mask.
     pub after: f64,
     /// The loss before each step.
     pub losses: Vec<f64>,
@@ -58,6 +58,35 @@ pub fn saliency(
     if class as usize >= model.classes() {
         return Err(Error::shape("class", format!("below {}", model.classes()), class));
     }
+    masked(image, shape, &|row| chance_and_slopes(model, row, class))
+}
+
+/// The mask that takes `unit` out of the code of an image with as little as possible blurred: as [`saliency`], with how
+/// surely the unit is on, [`Embedder::membership`], in the place of the probability of a class.
+///
+/// Source: the masks of embedding neurons of EmbedderSDR.
+///
+/// # Errors
+/// If the image does not fit the model, or there is no such unit.
+pub fn unit_saliency(
+    model: &Embedder,
+    image: &[f32],
+    shape: ImageShape,
+    unit: u32,
+) -> Result<Saliency> {
+    shape.check(image.len())?;
+    masked(image, shape, &|row| model.membership(row, unit))
+}
+
+/// A share, and its slopes by the values of a row.
+type Answer = (f64, Vec<f32>);
+
+/// The mask that lowers `answer`, a share with its slopes by the values of a row, by as little as possible blurred.
+fn masked(
+    image: &[f32],
+    shape: ImageShape,
+    answer: &dyn Fn(&[f32]) -> Result<Answer>,
+) -> Result<Saliency> {
     let blurred = blur(image, shape);
     let mut rng = Rng::new(0);
     let mut grid = Parameter::new(vec![1.0; SIDE * SIDE], &Optimiser::ADAM);
@@ -66,7 +95,7 @@ pub fn saliency(
         let mask = spread(&grid.values, shape);
         let mut shown = under(&mask, image, &blurred);
         shown.iter_mut().for_each(|value| *value += NOISE * rng.normal());
-        let (chance, slopes) = chance_and_slopes(model, &shown, class)?;
+        let (chance, slopes) = answer(&shown)?;
         let of_mask = |place: usize| -> f32 {
             let planes = (place..image.len()).step_by(mask.len());
             planes.map(|place| slopes[place] * (image[place] - blurred[place])).sum()
@@ -79,8 +108,8 @@ pub fn saliency(
     }
     let mask = spread(&grid.values, shape);
     let masked = under(&mask, image, &blurred);
-    let (before, _) = chance_and_slopes(model, image, class)?;
-    let (after, _) = chance_and_slopes(model, &masked, class)?;
+    let (before, _) = answer(image)?;
+    let (after, _) = answer(&masked)?;
     Ok(Saliency { mask, masked, before, after, losses })
 }
 

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::layers::{
     Activation, BatchNorm, Convolve, Dropout, Flow, KStep, KWinnersLayer, Layer, Linear, MaxPool,
-    Move, Pad, Pass, Scratch, SoftKWinners,
+    Move, Pad, Pass, Penalty, Scratch, SoftKWinners,
 };
 use super::loss::softmax_slope;
 use super::{FirstValues, LayerSpec, Loss, MapShape, NetworkSpec, Optimiser, Signal};
@@ -72,6 +72,7 @@ impl Network {
             match layer {
                 Layer::Convolve(layer) => layer.draw(build.first, &build.optimiser, &mut rng),
                 Layer::Linear(layer) => layer.draw(build.first, &build.optimiser, &mut rng),
+                Layer::KStep(layer) => layer.draw(&build.optimiser, &mut rng),
                 _ => {}
             }
         }
@@ -98,7 +99,8 @@ impl Network {
         trace.forward(&self.layers, first..self.layers.len(), &Pass::INFERENCE);
     }
 
-    /// The gradient of a batch whose traces hold their inputs: forward, loss, backward.
+    /// The gradient of a batch whose traces hold their inputs: forward, loss, backward;
+    /// then layers take note of it.
     pub(crate) fn gradients(
         &mut self,
         traces: &mut [Trace],
@@ -107,9 +109,11 @@ impl Network {
     ) -> Outcome {
         self.prepare(key);
         self.forward(traces, key);
-        let outcome = self.set_slopes(traces, labels, target);
+        let mut outcome = self.set_slopes(traces, labels, target);
+        outcome.loss += self.penalty(traces);
         self.backward(traces, key);
         self.gather(traces);
+        self.observe(traces);
         outcome
     }
 
@@ -138,6 +142,7 @@ impl Network {
         }
         self.backward(traces, key);
         self.gather(traces);
+        self.observe(traces);
         outcome
     }
 
@@ -176,8 +181,9 @@ impl Network {
         }
     }
 
-    /// Forward while learning; duty cycles and running averages take note.
+    /// Forward while learning.
     pub(crate) fn forward(&mut self, traces: &mut [Trace], key: u32) {
+        let samples = traces.iter().map(Trace::len).sum();
         for segment in self.segments() {
             if let Layer::BatchNorm(layer) = &mut self.layers[segment.start] {
                 let inputs: Vec<&Signal> =
@@ -186,14 +192,30 @@ impl Network {
             }
             let layers = &self.layers;
             traces.par_iter_mut().for_each(|trace| {
-                let pass = Pass { training: true, key, first: trace.first };
+                let pass = Pass { training: true, key, first: trace.first, samples };
                 trace.forward(layers, segment.clone(), &pass);
             });
         }
-        for number in 0..self.layers.len() {
+    }
+
+    /// Duty cycles, balances and running averages take note of a batch that has passed. Comes after the way back,
+    /// which looks at what forward went by.
+    pub(crate) fn observe(&mut self, traces: &[Trace]) {
+        for (number, layer) in self.layers.iter_mut().enumerate() {
             let flows: Vec<Flow<'_>> = traces.iter().map(|trace| trace.seen(number)).collect();
-            self.layers[number].observe(&flows);
+            layer.observe(&flows);
         }
+    }
+
+    /// What penalties of values add to the loss of a batch that has passed, summed over its samples.
+    pub(crate) fn penalty(&self, traces: &[Trace]) -> f64 {
+        let of_layer = |(number, layer): (usize, &Layer)| match layer {
+            Layer::Penalty(layer) => {
+                traces.iter().map(|trace| layer.loss(&trace.signals[number])).sum::<f64>()
+            }
+            _ => 0.0,
+        };
+        self.layers.iter().enumerate().map(of_layer).sum()
     }
 
     /// Sets the slopes of the loss after the last layer, for a mean over the batch.
@@ -219,13 +241,14 @@ impl Network {
 
     /// Backward while learning, from the slopes after the last layer to those before the second.
     pub(crate) fn backward(&mut self, traces: &mut [Trace], key: u32) {
+        let samples = traces.iter().map(Trace::len).sum();
         for segment in self.segments().into_iter().rev() {
             let layers = &self.layers;
             let down_to = segment.start.max(1);
             // The first of a segment may need the slopes of the whole batch.
             let rest = if segment.start > 0 { segment.start + 1 } else { 1 };
             traces.par_iter_mut().for_each(|trace| {
-                let pass = Pass { training: true, key, first: trace.first };
+                let pass = Pass { training: true, key, first: trace.first, samples };
                 trace.backward(layers, rest..segment.end, &pass);
             });
             if let Layer::BatchNorm(layer) = &mut self.layers[segment.start] {
@@ -238,7 +261,7 @@ impl Network {
             }
             let layers = &self.layers;
             traces.par_iter_mut().for_each(|trace| {
-                let pass = Pass { training: true, key, first: trace.first };
+                let pass = Pass { training: true, key, first: trace.first, samples };
                 trace.backward(layers, down_to..rest, &pass);
             });
         }
@@ -274,6 +297,15 @@ impl Network {
         let (values, active) = trace.slopes[until].clear_listed(1, trace.signals[until].size);
         values[unit] = 1.0;
         active.push([unit as u32]);
+        trace.backward(&self.layers, 0..until, &Pass::INFERENCE);
+    }
+
+    /// The slopes by the inputs of a trace of one sample that has come before layer `until`, from `slopes` by its values
+    /// there: they stand before layer 0 afterwards.
+    pub(crate) fn slopes_by_inputs(&self, trace: &mut Trace, until: usize, slopes: &[f32]) {
+        trace.slopes.resize_with(until.max(1) + 1, Signal::default);
+        trace.slopes[until].resize(1, slopes.len());
+        trace.slopes[until].values.copy_from_slice(slopes);
         trace.backward(&self.layers, 0..until, &Pass::INFERENCE);
     }
 
@@ -313,6 +345,7 @@ fn make_layer(
             Layer::KWinners(KWinnersLayer::new(input, spec, (build.boost, build.period))?)
         }
         LayerSpec::KStep(spec) => Layer::KStep(KStep::new(input.size(), spec)),
+        LayerSpec::Penalty { weight, power } => Layer::Penalty(Penalty { weight, power }),
         LayerSpec::SoftKWinners { winners, hardness } => {
             Layer::SoftKWinners(SoftKWinners { winners, hardness })
         }
@@ -376,7 +409,7 @@ impl Trace {
         }
     }
 
-    /// [`Trace::flow`] before there are slopes.
+    /// [`Trace::flow`] where slopes don't count.
     fn seen(&self, number: usize) -> Flow<'_> {
         let output = &self.signals[number + 1];
         Flow { input: &self.signals[number], output, slopes: output }

@@ -71,8 +71,19 @@ pub enum LayerSpec {
         /// Steepness of the step.
         hardness: f32,
     },
-    /// `k-step K [relu6|hard|surrogate] [hardness=H] [balance=RATE] [scaling=B]`: see [`KStepSpec`].
+    /// `k-step K [learned|predicted] [least=L] [relu6|hard|surrogate] [hardness=H] [balance=RATE] [scaling=B]`: see
+    /// [`KStepSpec`].
     KStep(KStepSpec),
+    /// `penalty WEIGHT [power=P]`: values pass, and `WEIGHT · mean ‖z‖_P / n` of them is added to the loss, the mean
+    /// over the samples.
+    ///
+    /// Source: the latent penalty of pytorch-mighty.
+    Penalty {
+        /// What the mean size of a value counts.
+        weight: f32,
+        /// `P`, 1 unless said, not below.
+        power: f32,
+    },
     /// `linear UNITS [density=D] [drop-connect=P]`: every unit sees all inputs, or the share `D` of them, drawn once
     /// and for ever; with `P`, weights are left out at random while learning.
     Linear {
@@ -98,14 +109,38 @@ pub enum Step {
     Surrogate,
 }
 
-/// The settings of a k-step layer: 1 for the winners, 0 for the others, by a threshold half way between the `K`-th and
-/// the next value.
+/// Where the step of a k-step layer of `n` units lies, `t` in [`Step`].
+///
+/// Source: the k-winners-take-all layers, learned thresholds and sparsity predictor of EmbedderSDR. There the step of a
+/// trained layer lies where that of a learning one does, so that nothing holds the number of ones; here the number is
+/// taken from it, and that many of the largest values win.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Threshold {
+    /// Half way between the `K`-th and the next value.
+    Between,
+    /// At a number of each unit's own, which is learned from `±1/√n` on. While learning all units above theirs are
+    /// on, however many; of a trained layer the `K` that are above by most.
+    Learned,
+    /// Where of normal values with the mean `μ` and the deviation `σ` of the sample as many lie above as are predicted:
+    /// `t = μ + σ Φ⁻¹(1 - k(x)/n)`, `k(x) = max(K / (1 + e^(-w·x)), L)` with `w` learned. Of a trained layer the `k(x)`
+    /// largest win, rounded.
+    ///
+    /// Published is a least share of 0.001, which is less than one of 512 units; `L` is a number.
+    Predicted {
+        /// `L`, at least 1 and at most `K`.
+        least: usize,
+    },
+}
+
+/// The settings of a k-step layer: 1 for the winners, 0 for the others.
 ///
 /// Source: the k-winners-take-all layers of EmbedderSDR.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct KStepSpec {
-    /// Winners, fewer than there are units.
+    /// Winners `K`, fewer than there are units; the most of them where their number is predicted.
     pub winners: usize,
+    /// Where the step lies.
+    pub threshold: Threshold,
     /// The step while learning.
     pub step: Step,
     /// Steepness `H` of a soft step.
@@ -120,7 +155,8 @@ pub struct KStepSpec {
 impl KStepSpec {
     /// `winners` by a sigmoid of steepness 2, as EmbedderSDR begins with.
     pub fn new(winners: usize) -> Self {
-        Self { winners, step: Step::Sigmoid, hardness: 2.0, balance: 0.0, scaling: 0.0 }
+        let (threshold, step) = (Threshold::Between, Step::Sigmoid);
+        Self { winners, threshold, step, hardness: 2.0, balance: 0.0, scaling: 0.0 }
     }
 }
 
@@ -276,6 +312,14 @@ impl fmt::Display for LayerSpec {
             }
             Self::KStep(spec) => {
                 words.push(format!("k-step {}", spec.winners));
+                match spec.threshold {
+                    Threshold::Between => {}
+                    Threshold::Learned => words.push("learned".to_owned()),
+                    Threshold::Predicted { least } => {
+                        words.push("predicted".to_owned());
+                        words.extend((least > 1).then(|| format!("least={least}")));
+                    }
+                }
                 words.extend(match spec.step {
                     Step::Sigmoid => None,
                     Step::Relu6 => Some("relu6".to_owned()),
@@ -290,6 +334,10 @@ impl fmt::Display for LayerSpec {
                 ];
                 let other = numbers.iter().filter(|(_, value, plain)| value != plain);
                 words.extend(other.map(|(name, value, _)| format!("{name}={value}")));
+            }
+            Self::Penalty { weight, power } => {
+                words.push(format!("penalty {weight}"));
+                words.extend((*power != 1.0).then(|| format!("power={power}")));
             }
             Self::Linear { units, density, drop_connect } => {
                 words.push(format!("linear {units}"));
@@ -346,6 +394,10 @@ impl FromStr for LayerSpec {
                 hardness: words.number("hardness", 10.0, |h| h > 0.0, "a number above 0")?,
             },
             "k-step" => Self::KStep(k_step(&mut words)?),
+            "penalty" => Self::Penalty {
+                weight: words.positive()?,
+                power: words.number("power", 1.0, |p| p >= 1.0, "a number of 1 or more")?,
+            },
             "linear" => Self::Linear {
                 units: words.size(1..=MOST_UNITS)?,
                 density: words.share("density", 1.0)?,
@@ -360,7 +412,7 @@ impl FromStr for LayerSpec {
     }
 }
 
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 12] = [
     "conv",
     "pad",
     "pool",
@@ -371,6 +423,7 @@ const NAMES: [&str; 11] = [
     "k-winners",
     "soft-k-winners",
     "k-step",
+    "penalty",
     "linear",
 ];
 
@@ -396,12 +449,27 @@ fn k_step(words: &mut Words<'_>) -> Result<KStepSpec> {
     let step = steps.into_iter().find(|(name, _)| words.flag(name));
     let from_0 = |number: f32| number >= 0.0;
     Ok(KStepSpec {
+        threshold: threshold(words, plain.winners)?,
         step: step.map_or(Step::Sigmoid, |(_, step)| step),
         hardness: words.number("hardness", plain.hardness, |h| h > 0.0, "a number above 0")?,
         balance: words.number("balance", plain.balance, from_0, "a number of 0 or more")?,
         scaling: words.number("scaling", plain.scaling, from_0, "a number of 0 or more")?,
         ..plain
     })
+}
+
+fn threshold(words: &mut Words<'_>, winners: usize) -> Result<Threshold> {
+    if words.flag("learned") {
+        return Ok(Threshold::Learned);
+    }
+    if !words.flag("predicted") {
+        return Ok(Threshold::Between);
+    }
+    let Some(text) = words.take("least") else { return Ok(Threshold::Predicted { least: 1 }) };
+    let least = text.parse().ok().filter(|least| (1..=winners).contains(least));
+    let expected = || format!("least= and a whole number from 1 to {winners}");
+    let least = least.ok_or_else(|| words.error(expected(), text))?;
+    Ok(Threshold::Predicted { least })
 }
 
 /// The words of one layer, taken one by one.
@@ -436,6 +504,13 @@ impl<'a> Words<'a> {
         let word = if self.left.is_empty() { "" } else { self.left.remove(0) };
         let number = word.parse().ok().filter(|number| (0.0..1.0).contains(number));
         number.ok_or_else(|| self.error("a number from 0, below 1", word))
+    }
+
+    /// The next word, a number above 0.
+    fn positive(&mut self) -> Result<f32> {
+        let word = if self.left.is_empty() { "" } else { self.left.remove(0) };
+        let number = word.parse().ok().filter(|number: &f32| number.is_finite() && *number > 0.0);
+        number.ok_or_else(|| self.error("a number above 0", word))
     }
 
     /// The text after `key=`.

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::layers::{BatchNorm, Convolve, Linear};
+use super::layers::{BatchNorm, Convolve, Linear, plain_k_step};
 use super::network::{Build, Network, Trace, cut};
 use super::*;
 use crate::kernel::vectors::hash;
@@ -17,6 +17,8 @@ struct Plain<'a> {
     key: u32,
     /// Thresholds of soft k-winners, in the order in which they are met.
     held: std::cell::RefCell<Vec<f64>>,
+    /// What penalties added to the loss of the last pass, summed over its samples.
+    penalty: std::cell::Cell<f64>,
 }
 
 impl<'a> Plain<'a> {
@@ -28,7 +30,8 @@ impl<'a> Plain<'a> {
                 parameters.push(learned.values().iter().map(|value| f64::from(*value)).collect());
             }
         }
-        Self { network, parameters, key, held: std::cell::RefCell::default() }
+        let (held, penalty) = Default::default();
+        Self { network, parameters, key, held, penalty }
     }
 
     /// The mean loss of a batch of inputs, `(samples, size)`.
@@ -43,11 +46,12 @@ impl<'a> Plain<'a> {
                 loss -= (own + smooth / classes as f64) * (score - sum.ln());
             }
         }
-        loss / labels.len() as f64
+        (loss + self.penalty.get()) / labels.len() as f64
     }
 
     fn scores(&self, inputs: &[f64], samples: usize) -> Vec<f64> {
         let (mut values, mut next, mut soft) = (inputs.to_vec(), 0, 0);
+        self.penalty.set(0.0);
         for (number, layer) in self.network.layers.iter().enumerate() {
             let (input, output) = (self.network.shapes[number], self.network.shapes[number + 1]);
             let size = input.size();
@@ -83,7 +87,21 @@ impl<'a> Plain<'a> {
                     values.iter().copied().enumerate().map(thin).collect()
                 }
                 Layer::KWinners(layer) => all(&|values| k_winners(layer, values)),
-                Layer::KStep(layer) => all(&|values| k_step(layer, values)),
+                Layer::KStep(layer) => {
+                    next += usize::from(layer.learned.is_some());
+                    let learned = layer.learned.as_ref().map(|_| &self.parameters[next - 1][..]);
+                    all(&|values| plain_k_step(layer, learned.unwrap_or_default(), values))
+                }
+                Layer::Penalty(layer) => {
+                    let (power, weight) = (f64::from(layer.power), f64::from(layer.weight));
+                    let norm = |values: &[f64]| {
+                        let sum = values.iter().map(|z| z.abs().powf(power)).sum::<f64>();
+                        weight * sum.powf(1.0 / power) / size as f64
+                    };
+                    let added = values.chunks_exact(size).map(norm).sum::<f64>();
+                    self.penalty.set(self.penalty.get() + added);
+                    values
+                }
                 Layer::SoftKWinners(layer) => values
                     .chunks_exact(size)
                     .flat_map(|values| {
@@ -219,26 +237,7 @@ fn k_winners(layer: &layers::KWinnersLayer, values: &[f64]) -> Vec<f64> {
     out
 }
 
-/// The step with its threshold found anew, so that differences see it move.
-fn k_step(layer: &layers::KStep, values: &[f64]) -> Vec<f64> {
-    let bias = layer.balance.bias().iter().map(|bias| f64::from(*bias));
-    let scores: Vec<f64> = values.iter().zip(bias).map(|(value, bias)| value + bias).collect();
-    let mut sorted = scores.clone();
-    sorted.sort_by(|a, b| b.total_cmp(a));
-    let k = layer.spec.winners;
-    let threshold = 0.5 * (sorted[k - 1] + sorted[k]);
-    let step = |score: &f64| {
-        let z = f64::from(layer.spec.hardness) * (score - threshold);
-        match layer.spec.step {
-            Step::Relu6 => (z + 3.0).clamp(0.0, 6.0) / 6.0,
-            Step::Sigmoid => 1.0 / (1.0 + (-z).exp()),
-            Step::Hard | Step::Surrogate => f64::from(u8::from(score > &threshold)),
-        }
-    };
-    scores.iter().map(step).collect()
-}
-
-const NETWORKS: [&str; 17] = [
+const NETWORKS: [&str; 24] = [
     "linear 7, linear 3",
     "relu, linear 9 density=0.4, k-winners 4, linear 3",
     "conv 4 3, pool 2, k-winners 20, linear 3",
@@ -256,6 +255,13 @@ const NETWORKS: [&str; 17] = [
     "linear 9, relu, linear 12, k-step 3, linear 3",
     "linear 12, batch-norm, k-step 4 relu6 hardness=9, linear 3",
     "conv 4 3, relu, linear 12, k-step 3 hardness=4, dropout 0.2, linear 3",
+    "linear 9, relu, linear 12, k-step 3 scaling=2 balance=0.3, linear 3",
+    "linear 12, batch-norm, k-step 4 relu6 hardness=5 scaling=1, linear 3",
+    "linear 9, relu, linear 12, k-step 4 learned balance=0.3, linear 3",
+    "conv 3 3, pool 2, k-step 7 predicted, linear 12, k-step 4 learned relu6 hardness=3, linear 3",
+    "linear 12, batch-norm, k-step 5 predicted least=2 scaling=1 hardness=3, linear 3",
+    "linear 12, tanh, penalty 2, linear 12, k-step 3, penalty 5, linear 3",
+    "conv 4 3, pool 2, k-winners 20, penalty 3 power=2, linear 12, penalty 1 power=1.5, linear 3",
 ];
 
 /// A network of `spec` with duty cycles that differ, and a batch for it.
@@ -278,8 +284,7 @@ fn case(spec: &str, seed: u64) -> Case {
     let mut rng = Rng::new(seed);
     for layer in &mut network.layers {
         if let Layer::KStep(layer) = layer {
-            let bias = (0..12).map(|_| rng.between(-0.2, 0.2)).collect();
-            layer.balance = crate::kwta::Balance::from_parts(bias, 1.0).unwrap();
+            layer.disturb(&mut rng);
         }
         if let Layer::KWinners(layer) = layer {
             let duty = (0..layer.shape.channels).map(|_| rng.uniform()).collect();
@@ -308,11 +313,7 @@ proptest! {
         let Case { network, inputs, labels, mut traces } = case(spec, seed);
         let mut learner = network.clone();
         let target = Target::Softmax { smooth: 0.1 };
-        learner.prepare(KEY);
-        learner.forward(&mut traces, KEY);
-        let outcome = learner.set_slopes(&mut traces, &labels, target);
-        learner.backward(&mut traces, KEY);
-        learner.gather(&traces);
+        let outcome = learner.gradients(&mut traces, (&labels, target), KEY);
 
         let inputs: Vec<f64> = inputs.iter().map(|value| f64::from(*value)).collect();
         let mut plain = Plain::new(&network, KEY);

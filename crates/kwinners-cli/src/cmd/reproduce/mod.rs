@@ -8,6 +8,7 @@ mod forum_noise;
 mod neighbours;
 mod nets;
 mod networks;
+mod recall;
 mod sparse_weights;
 mod spatial_pooler;
 mod speech;
@@ -224,9 +225,19 @@ fn sets(
     shared: &Shared,
     usual: (&str, &str),
 ) -> anyhow::Result<(Dataset, Dataset)> {
-    let train = cmd::load(arguments.data.as_deref().unwrap_or(usual.0), shared)?;
-    let test = cmd::load(arguments.test.as_deref().unwrap_or(usual.1), shared)?;
+    let (train, test) = rows(arguments, shared, usual)?;
     train.require_labels()?;
     let test = test.with_classes_of(&train.classes)?;
+    Ok((train, test))
+}
+
+/// The same, with labels or without.
+fn rows(
+    arguments: &Arguments,
+    shared: &Shared,
+    usual: (&str, &str),
+) -> anyhow::Result<(Dataset, Dataset)> {
+    let train = cmd::load(arguments.data.as_deref().unwrap_or(usual.0), shared)?;
+    let test = cmd::load(arguments.test.as_deref().unwrap_or(usual.1), shared)?;
     Ok((train, test))
 }

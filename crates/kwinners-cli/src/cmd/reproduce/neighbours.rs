@@ -6,24 +6,19 @@ use std::time::Instant;
 use anyhow::bail;
 use kwinners::encoder::Decoder;
 use kwinners::index::{DecoderScore, LinearDecoder};
-use kwinners::metrics::{neighbours_by_overlap, reconstruction};
+use kwinners::metrics::reconstruction;
 use kwinners::report::Summary;
 use kwinners::sdr::code_bits;
 use kwinners::train::{Position, StopReason};
-use kwinners::{Dataset, Error, Model, Rows, SdrBatch};
-use rayon::prelude::*;
+use kwinners::{Dataset, Model, Rows};
 use serde::Serialize;
 
 use super::Arguments;
+use super::recall::{CosineNeighbours, TOP};
 use crate::args::Shared;
 use crate::cmd;
 use crate::fitting;
 use crate::output::Output;
-
-/// Neighbours that are to be found.
-const TOP: usize = 10;
-/// Queries, evenly spread over the test set.
-const QUERIES: usize = 1000;
 
 /// How codes are made, and what reads them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -88,8 +83,7 @@ struct Answer<'a> {
 /// What is searched, and what should be found.
 struct Task {
     base: Dataset,
-    queries: Dataset,
-    truth: Vec<Vec<usize>>,
+    wanted: CosineNeighbours,
     /// Autoencoders by their seeds: two rows are of the same.
     autoencoders: BTreeMap<u64, Model>,
 }
@@ -103,14 +97,8 @@ pub(super) fn run(
         |spec: &Option<String>, usual: &str| cmd::load(spec.as_deref().unwrap_or(usual), shared);
     let base = load(&arguments.data, "clinc150:train")?;
     let test = load(&arguments.test, "clinc150:test")?;
-    test.rows().check_width("queries", base.width())?;
-    let count = test.len().min(QUERIES);
-    let places: Vec<usize> = (0..count).map(|number| number * test.len() / count).collect();
-    let queries = test.select(&places);
-    let truth = nearest(base.rows(), queries.rows(), |value| value);
-    let sign = |value: f32| if value > 0.0 { 1.0 } else { -1.0 };
-    let sign_bits = recall(&truth, &nearest(base.rows(), queries.rows(), sign));
-    let mut task = Task { base, queries, truth, autoencoders: BTreeMap::new() };
+    let wanted = CosineNeighbours::of(&base, &test)?;
+    let mut task = Task { base, wanted, autoencoders: BTreeMap::new() };
     let seeds = arguments.seeds();
     let mut lines = Vec::new();
     for (method, units, winners) in ROWS {
@@ -122,14 +110,14 @@ pub(super) fn run(
         output.note(format_args!("{}", line.cells().join("  ")));
         lines.push(line);
     }
-    print(&lines, sign_bits, &task, output)?;
+    print(&lines, &task, output)?;
     output.object(&Answer {
         name: "neighbours",
         train: &task.base.name,
         test: &test.name,
-        queries: count,
+        queries: task.wanted.queries.len(),
         seeds: &seeds,
-        sign_bits,
+        sign_bits: task.wanted.sign_bits,
         rows: &lines,
     })
 }
@@ -149,18 +137,16 @@ impl Task {
         let Some(decoder) = model.decoder() else { bail!("both kinds decode") };
         let decoder = LinearDecoder::of(decoder, units)?;
         let mut codes = model.encoder().encode(rows)?;
-        let mut asked = model.encoder().encode(self.queries.rows())?;
+        let mut asked = model.encoder().encode(self.wanted.queries.rows())?;
         if method == Method::Refined {
             codes = decoder.refine(rows, &codes)?;
-            asked = decoder.refine(self.queries.rows(), &asked)?;
+            asked = decoder.refine(self.wanted.queries.rows(), &asked)?;
         }
         let seconds = begin.elapsed().as_secs_f64();
         let decoded = decoder.decode(&codes)?;
         let unexplained = reconstruction(rows, Rows::new(&decoded, rows.width())?)?.fvu;
-        let found = neighbours_by_overlap(&codes, &asked, TOP)?;
-        let ids = |query| found.of(query).iter().map(|neighbour| neighbour.id).collect();
-        let overlap = recall(&self.truth, &(0..found.len()).map(ids).collect::<Vec<_>>());
-        let by = |score| self.by_decoder(&decoder, &codes, score);
+        let overlap = self.wanted.by_overlap(&codes, &asked)?;
+        let by = |score| self.wanted.by_decoder(&decoder, &codes, score);
         Ok(Run {
             unexplained,
             overlap,
@@ -202,67 +188,6 @@ impl Task {
         }
         Ok(model)
     }
-
-    fn by_decoder(
-        &self,
-        decoder: &LinearDecoder,
-        codes: &SdrBatch,
-        score: DecoderScore,
-    ) -> Result<f64, Error> {
-        let lengths = decoder.lengths(codes)?;
-        let ids = |query: &[f32]| -> Result<Vec<usize>, Error> {
-            let hits = decoder.top(query, (codes, &lengths), TOP, score)?;
-            Ok(hits.into_iter().map(|(id, _)| id).collect())
-        };
-        let queries: Vec<&[f32]> = self.queries.rows().iter().collect();
-        let found: Vec<Vec<usize>> =
-            queries.into_par_iter().map(ids).collect::<Result<_, Error>>()?;
-        Ok(recall(&self.truth, &found))
-    }
-}
-
-/// For each query the ten rows of largest cosine with it, after `map` of every value.
-fn nearest(base: Rows<'_>, queries: Rows<'_>, map: impl Fn(f32) -> f32 + Sync) -> Vec<Vec<usize>> {
-    let unit = |row: &[f32]| -> Vec<f32> {
-        let mapped: Vec<f32> = row.iter().map(|&value| map(value)).collect();
-        let length = dot(&mapped, &mapped).sqrt().max(f32::MIN_POSITIVE);
-        mapped.iter().map(|value| value / length).collect()
-    };
-    let base: Vec<Vec<f32>> = base.iter().map(unit).collect();
-    let of_query = |query: &[f32]| {
-        let query = unit(query);
-        let scores: Vec<f32> = base.iter().map(|row| dot(row, &query)).collect();
-        let mut order: Vec<usize> = (0..scores.len()).collect();
-        let top = TOP.min(order.len() - 1);
-        let rank = |a: &usize, b: &usize| scores[*b].total_cmp(&scores[*a]).then(a.cmp(b));
-        order.select_nth_unstable_by(top, rank);
-        order.truncate(TOP);
-        order
-    };
-    let queries: Vec<&[f32]> = queries.iter().collect();
-    queries.into_par_iter().map(of_query).collect()
-}
-
-/// Sixteen sums side by side, added up at the end.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0.0f32; 16];
-    let (a, a_rest) = a.as_chunks::<16>();
-    let (b, b_rest) = b.as_chunks::<16>();
-    for (a, b) in a.iter().zip(b) {
-        for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
-            *sum += a * b;
-        }
-    }
-    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
-    sums.iter().sum::<f32>() + rest
-}
-
-/// The share of the true neighbours that was found, mean over the queries.
-fn recall(truth: &[Vec<usize>], found: &[Vec<usize>]) -> f64 {
-    let hits = truth.iter().zip(found).map(|(truth, found)| {
-        found.iter().filter(|id| truth.contains(id)).count() as f64 / truth.len() as f64
-    });
-    hits.sum::<f64>() / truth.len() as f64
 }
 
 impl Line {
@@ -302,8 +227,8 @@ impl Line {
     }
 }
 
-fn print(lines: &[Line], sign_bits: f64, task: &Task, output: &mut Output) -> anyhow::Result<()> {
-    let (base, queries) = (task.base.len(), task.queries.len());
+fn print(lines: &[Line], task: &Task, output: &mut Output) -> anyhow::Result<()> {
+    let (base, queries) = (task.base.len(), task.wanted.queries.len());
     output.line(format_args!(
         "recall@{TOP} of cosine neighbours, {queries} queries in {base} stored codes"
     ))?;
@@ -312,10 +237,10 @@ fn print(lines: &[Line], sign_bits: f64, task: &Task, output: &mut Output) -> an
     output.table(&headings, &rows)?;
     output.line(format_args!(
         "\nmean ± sd over the seeds; bytes are log2 C(n, k) rounded up. Overlap compares code with code; product\n\
-         and cosine compare the query itself with what the code stands for. The signs of the {} values, {}\n\
-         bytes: {:.2} %.",
+         and cosine compare the query itself with what the code stands for. The signs of the {} values\n\
+         without their means, {} bytes: {:.2} %.",
         task.base.width(),
         task.base.width().div_ceil(8),
-        100.0 * sign_bits
+        100.0 * task.wanted.sign_bits
     ))
 }

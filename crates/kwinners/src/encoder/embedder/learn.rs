@@ -73,7 +73,7 @@ impl Embedder {
             self.fill_noisy(rows, (start..end, first), trace);
         });
         let rate = self.progress.rate(&self.settings.pace());
-        self.anneal(rate / self.settings.learning_rate);
+        let (winners, hardness) = self.anneal(rate / self.settings.learning_rate);
         let how = Move {
             optimiser: self.settings.optimiser(),
             rate,
@@ -100,6 +100,8 @@ impl Embedder {
             loss,
             terms,
             learning_rate: Some(f64::from(how.rate)),
+            hardness: Some(f64::from(hardness)),
+            winners: Some(winners),
             ..Step::default()
         })
     }
@@ -120,7 +122,8 @@ impl Embedder {
             compared
         };
         let outcome = self.network.gradients_of(traces, key, (&mut self.outputs, compare))?;
-        Ok((outcome.loss, outcome.terms))
+        let penalty = self.network.penalty(traces) / labels.len() as f64;
+        Ok((outcome.loss + penalty, outcome.terms))
     }
 
     /// The gradient of the loss of outputs as reconstructions of `rows`; the loss.
@@ -134,16 +137,18 @@ impl Embedder {
             losses.iter().sum::<f64>()
         };
         let sum = self.network.gradients_of(traces, key, (&mut self.outputs, compare));
-        sum / rows.values().len() as f64
+        let penalty = self.network.penalty(traces) / f64::from(self.settings.loss_values(width));
+        sum / rows.values().len() as f64 + penalty / rows.len() as f64
     }
 
     /// Winners and steepness as this epoch has them; the balance goes as fast as learning does, this share of its rate
-    /// at first, or it would win in the end.
-    fn anneal(&mut self, share: f32) {
+    /// at first, or it would win in the end. Returns the first two.
+    fn anneal(&mut self, share: f32) -> (usize, f32) {
         let (winners, hardness) = self.settings.at_epoch(self.progress.epoch());
         if let Layer::KStep(layer) = &mut self.network.layers[self.code] {
             layer.set(winners, hardness, share);
         }
+        (winners, hardness)
     }
 
     /// Makes samples of a step the input of a trace: shifted and made noisy, each by its number in the whole fit.

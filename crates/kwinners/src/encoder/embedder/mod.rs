@@ -3,12 +3,14 @@
 //! Source: EmbedderSDR by D. Ulianych, with the losses of pytorch-mighty.
 
 mod learn;
+mod membership;
 mod presets;
 mod settings;
 
 pub use presets::EmbedderPreset;
 pub use settings::{
     EmbedderLoss, EmbedderMetric, EmbedderMiner, EmbedderPairs, EmbedderSettings, EmbedderStep,
+    EmbedderThreshold,
 };
 
 use super::model::offers;

@@ -27,6 +27,8 @@ choice! {
         Head = "head",
         /// The same without labels: two noisy views of every vector.
         UnlabelledHead = "unlabelled-head",
+        /// A linear layer there and one back, without labels, for word vectors: codes of 64 of 2048.
+        Glove = "glove",
         /// EmbedderSDR's autoencoder with k-winners: codes of 103 of 2048, no labels.
         Autoencoder = "autoencoder",
         /// The same behind a convolution.
@@ -62,6 +64,10 @@ impl EmbedderSettings {
             P::Head => Self::head(),
             P::UnlabelledHead => {
                 Self { pairs: EmbedderPairs::Views, layers: layers("dropout 0.3"), ..Self::head() }
+            }
+            P::Glove => {
+                let (loss, layers) = (EmbedderLoss::Mse, NetworkSpec::default());
+                Self { winners: 64, loss, layers, ..Self::head() }
             }
             P::Autoencoder => Self::autoencoder("dropout 0.25"),
             P::ConvAutoencoder => {

@@ -9,7 +9,7 @@ use super::presets::EmbedderPreset;
 use crate::error::{Error, Result};
 use crate::net::{
     FirstValues, KStepSpec, LayerSpec, Loss, Metric, MetricLoss, Miner, NetworkSpec, Optimiser,
-    Step,
+    Step, Threshold,
 };
 
 /// Most units of a code: what is above is a slip.
@@ -85,6 +85,19 @@ choice! {
     }
 }
 
+choice! {
+    /// Where the step that makes codes lies while learning; see [`Threshold`](crate::net::Threshold). Codes have the
+    /// `winners` units that are above it by most.
+    EmbedderThreshold {
+        /// Between the last winner and the next unit.
+        Between = "between",
+        /// At a number of each unit's own, learned.
+        Learned = "learned",
+        /// Above as many units as a learned sum of their values says, at most `winners`.
+        Predicted = "predicted",
+    }
+}
+
 settings! {
     /// Settings of an [`Embedder`](super::Embedder). Choosing a preset sets all the others.
     EmbedderSettings recipes preset {
@@ -98,6 +111,10 @@ settings! {
         winners: usize = 26,
         /// Whether the values of the units are normalised over the batch before they compete.
         normalise: bool = false,
+        /// Where the step lies while learning: between the last winner and the next unit, learned unit by unit, or predicted; codes have the `winners` units that are above by most.
+        threshold: EmbedderThreshold = EmbedderThreshold::Between,
+        /// Fewest winners that are predicted.
+        least_winners: usize = 1,
         /// The step while learning: sigmoid, relu6, hard or surrogate; a trained one is hard.
         step: EmbedderStep = EmbedderStep::Sigmoid,
         /// Steepness of the step at first.
@@ -136,6 +153,10 @@ settings! {
         hardest: f32 = 1.0,
         /// Temperature of `contrast` and `prototypes`.
         temperature: f32 = 0.1,
+        /// What the mean size of a code's values counts besides, while they are soft: `latent_penalty · mean ‖y‖_p / n` is added to the loss; 0 for nothing.
+        latent_penalty: f32 = 0.0,
+        /// Its `p`, 1 or more.
+        latent_power: f32 = 1.0,
         /// The network from the code back to the input, for mse and bce; the linear layer to the values follows.
         decoder: NetworkSpec = NetworkSpec::default(),
         /// Layers, from the first on, that do not learn.
@@ -182,6 +203,9 @@ impl EmbedderSettings {
         layers.extend(self.normalise.then_some(LayerSpec::BatchNorm { affine: false }));
         let code = layers.len();
         layers.push(LayerSpec::KStep(self.k_step()));
+        let weight = self.latent_penalty * self.loss_values(width);
+        let power = self.latent_power;
+        layers.extend((weight > 0.0).then_some(LayerSpec::Penalty { weight, power }));
         if self.reconstruction().is_some() {
             layers.extend_from_slice(self.decoder.layers());
             layers.push(linear(width));
@@ -197,7 +221,12 @@ impl EmbedderSettings {
             EmbedderStep::Hard => Step::Hard,
             EmbedderStep::Surrogate => Step::Surrogate,
         };
-        KStepSpec { winners, step, hardness, balance, scaling }
+        let threshold = match self.threshold {
+            EmbedderThreshold::Between => Threshold::Between,
+            EmbedderThreshold::Learned => Threshold::Learned,
+            EmbedderThreshold::Predicted => Threshold::Predicted { least: self.least_winners },
+        };
+        KStepSpec { winners, threshold, step, hardness, balance, scaling }
     }
 
     /// What compares outputs, where outputs are compared.
@@ -231,6 +260,11 @@ impl EmbedderSettings {
             EmbedderLoss::Bce => Some(Loss::CrossEntropy),
             _ => None,
         }
+    }
+
+    /// How many times the loss that is told is followed: cross-entropies are told by value, and followed by sample.
+    pub(super) fn loss_values(&self, width: usize) -> f32 {
+        if self.loss == EmbedderLoss::Bce { width as f32 } else { 1.0 }
     }
 
     pub(super) fn optimiser(&self) -> Optimiser {
@@ -273,7 +307,11 @@ impl EmbedderSettings {
             ("weight_decay", self.weight_decay),
             ("balance", self.balance),
             ("scaling", self.scaling),
+            ("latent_penalty", self.latent_penalty),
         ])?;
+        if self.latent_power < 1.0 {
+            return Err(Error::setting("latent_power", "1 or more", self.latent_power));
+        }
         check_below_1(&[("momentum", self.momentum)])?;
         check_counts(&[
             ("batch", self.batch),
@@ -281,7 +319,12 @@ impl EmbedderSettings {
             ("anneal_every", self.anneal_every),
             ("multiplier", self.multiplier),
             ("winners", self.winners),
+            ("least_winners", self.least_winners),
         ])?;
+        if self.least_winners > self.winners {
+            let expected = format!("at most the {} winners", self.winners);
+            return Err(Error::setting("least_winners", expected, self.least_winners));
+        }
         if self.units > MOST_UNITS {
             return Err(Error::setting("units", format!("at most {MOST_UNITS}"), self.units));
         }

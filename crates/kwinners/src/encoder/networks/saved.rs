@@ -68,7 +68,10 @@ fn layer_arrays(number: usize, layer: &Layer) -> Vec<(String, Slot)> {
             [floats(&["normmean", "normvariance"]), floats(affine)].concat()
         }
         Layer::KWinners(_) => floats(&["duty"]),
-        Layer::KStep(_) => floats(&["balance", "spread", "activity"]),
+        Layer::KStep(step) => {
+            let thresholds = if step.learned.is_some() { &learned[..4] } else { &[] };
+            [floats(&["balance", "spread", "activity"]), floats(thresholds)].concat()
+        }
         _ => Vec::new(),
     }
 }

@@ -237,6 +237,22 @@ fn check(settings: &PursuitSettings) -> Result<()> {
     Ok(())
 }
 
+/// Rounds of ten steps that rows are learned in from nothing, and the ridge that keeps those of rare units small.
+const ROUNDS_FROM_NOTHING: usize = 4;
+const RIDGE: f32 = 1.0;
+
+/// The mean of `inputs`, `(width,)`, and rows of the codes' units, `(n, width)`, that with it add up to the inputs best,
+/// an input a code.
+pub(crate) fn learn_rows(codes: &SdrBatch, inputs: Rows<'_>) -> Result<(Vec<f32>, Vec<f32>)> {
+    let (mean, mut weights) = (mean_of(inputs), vec![0.0; codes.units() * inputs.width()]);
+    let centred = without_mean(inputs, &mean);
+    let targets = Rows::new(&centred, inputs.width())?;
+    for _ in 0..ROUNDS_FROM_NOTHING {
+        least_squares::solve(codes, targets, RIDGE, &mut weights);
+    }
+    Ok((mean, weights))
+}
+
 /// For each code `mean + Σ` rows of its units: `(len, width)`. On all cores.
 pub(crate) fn add_up(codes: &SdrBatch, mean: &[f32], weights: &[f32]) -> Vec<f32> {
     let mut decoded = mean.repeat(codes.len());

@@ -53,7 +53,7 @@ fn pass_active(flow: Flow<'_>, input_slopes: &mut Signal) {
 }
 
 /// Empties `to` and gives it the size and the list of `from`.
-fn copy_list(from: &Signal, to: &mut Signal) {
+pub(super) fn copy_list(from: &Signal, to: &mut Signal) {
     to.size = from.size;
     to.values.clear();
     match &from.active {

@@ -8,6 +8,7 @@ mod elementwise;
 mod k_step;
 mod k_winners;
 mod linear;
+mod penalty;
 mod pool;
 mod weights;
 
@@ -15,8 +16,11 @@ pub(crate) use batch_norm::BatchNorm;
 pub(crate) use conv::Convolve;
 pub(crate) use elementwise::{Activation, Dropout, Pad};
 pub(crate) use k_step::KStep;
+#[cfg(test)]
+pub(crate) use k_step::plain_k_step;
 pub(crate) use k_winners::{KWinnersLayer, SoftKWinners};
 pub(crate) use linear::Linear;
+pub(crate) use penalty::Penalty;
 pub(crate) use pool::MaxPool;
 pub(crate) use weights::{Learned, Move};
 
@@ -35,11 +39,13 @@ pub(crate) struct Pass {
     pub(crate) key: u32,
     /// Number of the block's first sample in its batch.
     pub(crate) first: usize,
+    /// Samples of the batch.
+    pub(crate) samples: usize,
 }
 
 impl Pass {
     /// A pass of a trained network.
-    pub(crate) const INFERENCE: Self = Self { training: false, key: 0, first: 0 };
+    pub(crate) const INFERENCE: Self = Self { training: false, key: 0, first: 0, samples: 0 };
 }
 
 /// What one layer got and gave for a block of samples, and the slopes of the loss by what it gave.
@@ -77,6 +83,7 @@ pub(crate) struct Scratch {
     pub(crate) pairs: Vec<RowPair>,
     pub(crate) ends: Vec<u32>,
     pub(crate) values: Vec<f32>,
+    pub(crate) steps: Vec<f32>,
     pub(crate) places: Vec<u32>,
     pub(crate) select: SelectScratch,
 }
@@ -100,6 +107,7 @@ pub(crate) enum Layer {
     KWinners(KWinnersLayer),
     KStep(KStep),
     SoftKWinners(SoftKWinners),
+    Penalty(Penalty),
     Linear(Linear),
 }
 
@@ -122,6 +130,7 @@ impl Layer {
             Self::KWinners(layer) => layer.forward(input, output, pass, scratch),
             Self::KStep(layer) => layer.forward(input, output, pass, scratch),
             Self::SoftKWinners(layer) => layer.forward(input, output, scratch),
+            Self::Penalty(layer) => layer.forward(input, output),
             Self::Linear(layer) => layer.forward(input, output, scratch),
         }
     }
@@ -144,6 +153,7 @@ impl Layer {
             Self::KWinners(layer) => layer.backward(flow, input_slopes),
             Self::KStep(layer) => layer.backward(flow, input_slopes, pass, scratch),
             Self::SoftKWinners(layer) => layer.backward(flow, input_slopes, scratch),
+            Self::Penalty(layer) => layer.backward(flow, input_slopes, pass),
             Self::Linear(layer) => layer.backward(flow, input_slopes, scratch),
         }
     }
@@ -154,6 +164,7 @@ impl Layer {
             Self::Convolve(layer) => layer.gather(flows),
             Self::Linear(layer) => layer.gather(flows),
             Self::BatchNorm(layer) => layer.gather(flows),
+            Self::KStep(layer) => layer.gather(flows),
             _ => {}
         }
     }
@@ -175,6 +186,7 @@ impl Layer {
             Self::Convolve(layer) => vec![&mut layer.weights, &mut layer.bias],
             Self::Linear(layer) => vec![&mut layer.weights, &mut layer.bias],
             Self::BatchNorm(layer) => layer.learned(),
+            Self::KStep(layer) => layer.learned.iter_mut().collect(),
             _ => Vec::new(),
         }
     }
@@ -236,7 +248,7 @@ impl Layer {
             Self::Linear(layer) => layer.restore(&mut state, optimiser)?,
             Self::BatchNorm(layer) => layer.restore(&mut state, optimiser)?,
             Self::KWinners(layer) => layer.restore(state.take()?, state.samples)?,
-            Self::KStep(layer) => layer.restore(&mut state)?,
+            Self::KStep(layer) => layer.restore(&mut state, optimiser)?,
             _ => {}
         }
         match state.floats.len() + state.masks.len() {
