@@ -270,7 +270,7 @@ pub(super) async fn about(State(shared): State<Arc<Shared>>, Path(id): Path<Stri
 
 /// `POST /encode`: the code of a row or of values.
 pub(super) async fn encode(State(shared): State<Arc<Shared>>, asked: Asked) -> Answer {
-    let Json(ask) = asked.map_err(Refusal::of)?;
+    let Json(ask) = asked?;
     answer(&shared, ask, |loaded, ask| {
         let code = loaded.code(ask)?;
         let input = match (ask.row, ask.stored, &ask.values) {
@@ -286,7 +286,7 @@ pub(super) async fn encode(State(shared): State<Arc<Shared>>, asked: Asked) -> A
 
 /// `POST /decode`: what a code decodes to.
 pub(super) async fn decode(State(shared): State<Arc<Shared>>, asked: Asked) -> Answer {
-    let Json(ask) = asked.map_err(Refusal::of)?;
+    let Json(ask) = asked?;
     answer(&shared, ask, |loaded, ask| {
         let Some(decoder) = loaded.model.decoder() else {
             let reason = format!("a model of kind {} has no decoder", loaded.model.kind());

@@ -223,9 +223,11 @@ impl Refusal {
     fn new(status: StatusCode, reason: impl Into<String>) -> Self {
         Self { status, reason: reason.into() }
     }
+}
 
-    /// Of a request whose body is no JSON of the expected form.
-    fn of(wrong: JsonRejection) -> Self {
+/// Of a request whose body is no JSON of the expected form.
+impl From<JsonRejection> for Refusal {
+    fn from(wrong: JsonRejection) -> Self {
         Self::new(wrong.status(), wrong.body_text())
     }
 }

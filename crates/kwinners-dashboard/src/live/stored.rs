@@ -155,7 +155,7 @@ type Asked = std::result::Result<Json<Value>, JsonRejection>;
 
 /// Reads a question and says what it asks: of a stored file if `key` is in it, else of a model.
 fn read(asked: Asked, key: &str) -> Answer<(Value, bool)> {
-    let Json(ask) = asked.map_err(Refusal::of)?;
+    let Json(ask) = asked?;
     let stored = ask.get(key).is_some();
     Ok((ask, stored))
 }

@@ -166,10 +166,12 @@ impl Lists {
         let empty = full - 1 - i16::from(may_be_null);
         let (mut values, mut here, mut within) = (Vec::new(), Vec::new(), Vec::new());
         loop {
-            (values.clear(), here.clear(), within.clear());
-            let read =
+            values.clear();
+            here.clear();
+            within.clear();
+            let (records, ..) =
                 reader.read_records(RECORDS, Some(&mut here), Some(&mut within), &mut values)?;
-            if read.0 == 0 {
+            if records == 0 {
                 return Ok(None);
             }
             let mut next = values.iter();

@@ -34,6 +34,8 @@ pub struct Search<'a> {
 const GROUP: usize = 1024;
 /// Queries whose units together are most of a block, so that all of it is fetched, in order.
 const MANY_QUERIES: usize = 32;
+/// Fewest queries for a thread.
+const FEW_QUERIES: usize = 64;
 /// How many blocks before they are needed the units of fewer queries are fetched.
 const AHEAD: usize = 4;
 /// Fewest blocks for a thread.
@@ -106,24 +108,39 @@ impl SdrIndex {
                 floor: Floor::default(),
             })
             .collect();
-        let ranges = self.ranges();
+        let threads = rayon::current_num_threads();
         let mut answers = Vec::with_capacity(queries.len());
         for group in asked.chunks(GROUP) {
-            let parts: Result<Vec<Vec<Vec<Hit>>>> = ranges
-                .par_iter()
-                .map(|range| scan(&self.blocks[range.clone()], group, goal, search))
-                .collect();
-            let mut parts: Vec<_> = parts?.into_iter().map(Vec::into_iter).collect();
-            answers.extend((0..group.len()).map(|_| {
-                merge(goal, parts.iter_mut().map(|part| part.next().unwrap_or_default()))
-            }));
+            // Queries are shared out first: one that meets all blocks in turn soon knows what is not enough.
+            let share = group.len().div_ceil(threads).max(FEW_QUERIES);
+            let ranges = self.ranges(threads.div_ceil(group.len().div_ceil(share)));
+            let shares: Result<Vec<Vec<Vec<Hit>>>> =
+                group.par_chunks(share).map(|few| self.pass(few, &ranges, goal, search)).collect();
+            answers.extend(shares?.into_iter().flatten());
         }
         Ok(answers)
     }
 
+    /// The answers to each of `few` queries among the blocks, each range of which is a task.
+    fn pass(
+        &self,
+        few: &[Asked],
+        ranges: &[Range<usize>],
+        goal: Goal,
+        search: &Search<'_>,
+    ) -> Result<Vec<Vec<Hit>>> {
+        let parts: Result<Vec<Vec<Vec<Hit>>>> = ranges
+            .par_iter()
+            .map(|range| scan(&self.blocks[range.clone()], few, goal, search))
+            .collect();
+        let mut parts: Vec<_> = parts?.into_iter().map(Vec::into_iter).collect();
+        let merged = (0..few.len())
+            .map(|_| merge(goal, parts.iter_mut().map(|part| part.next().unwrap_or_default())));
+        Ok(merged.collect())
+    }
+
     /// The blocks, shared out: two parts a thread, as far as there are enough.
-    fn ranges(&self) -> Vec<Range<usize>> {
-        let threads = rayon::current_num_threads();
+    fn ranges(&self, threads: usize) -> Vec<Range<usize>> {
         let parts = if threads == 1 { 1 } else { 2 * threads };
         let length = self.blocks.len().div_ceil(parts).max(FEW_BLOCKS);
         let starts = (0..self.blocks.len()).step_by(length);
