@@ -264,8 +264,20 @@ pub(super) fn information(page: &Page<'_>) -> Option<Figure> {
         Series::line("Kraskov, while learning", way(|plane| plane.kraskov)),
     ];
     series.retain(|series| !series.points.is_empty());
+    let mut beyond = String::new();
     if let Some(now) = &page.report.information {
-        let mut point = |name, x_t, t_y| series.push(Series::line(name, vec![(x_t, t_y)]));
+        let most = (page.test.len() as f64).log2();
+        let mut point = |name, x_t: f64, t_y: f64| {
+            if x_t <= most {
+                series.push(Series::line(name, vec![(x_t, t_y)]));
+            } else {
+                let _ = write!(
+                    beyond,
+                    " Not drawn: {name}, {x_t:.1} and {t_y:.2} bits, as {} samples can show no more than {most:.1}.",
+                    page.test.len()
+                );
+            }
+        };
         point("k-means", now.k_means_x_t, now.k_means_t_y);
         point("Kraskov", now.kraskov_x_t, now.kraskov_t_y);
         point("copula", now.copula_x_t, now.copula_t_y);
@@ -288,9 +300,11 @@ pub(super) fn information(page: &Page<'_>) -> Option<Figure> {
     }
     .html();
     let how = "Up is more about the class, left is less about everything else; a line is the way of a fit. Estimators \
-               differ: only points of the same one compare.";
+               differ: only points of the same one compare."
+        .to_owned()
+        + &beyond;
     let title = "Information plane".to_owned();
-    Some(Figure { id: "plane", title, body, how: how.to_owned(), wide: false })
+    Some(Figure { id: "plane", title, body, how, wide: false })
 }
 
 /// Precision by recall of "two codes that share at least so many units are of one class".
