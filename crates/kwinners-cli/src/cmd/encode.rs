@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 use kwinners::data::{CodeFormat, write_codes};
-use kwinners::{Result, SdrBatch, file};
+use kwinners::file;
 use serde::Serialize;
 
 use crate::args::Shared;
@@ -57,14 +57,20 @@ pub(crate) fn run(
 ) -> anyhow::Result<()> {
     let out = &arguments.out;
     super::check_output(out, "the codes", &super::CODE_ENDINGS)?;
-    let format = format_of(out, arguments.format)?;
+    if arguments.format.is_some() && super::extension(out) != "npy" {
+        let reason = format!("{}: --format is for .npy files", out.display());
+        return Err(BadInput(reason).into());
+    }
     let model = file::load_model(&arguments.model)?.model;
     let data = super::load(&arguments.data, shared)?;
     super::check_fits(&data, &arguments.model, &model)?;
     let begin = Instant::now();
     let codes = fitting::encode(output, "encoding", model.encoder(), data.rows())?;
     let seconds = begin.elapsed().as_secs_f64();
-    write(out, &codes, format)?;
+    match arguments.format {
+        Some(NpyFormat::Index) => write_codes(out, &codes, CodeFormat::IndexNpy)?,
+        _ => super::write_codes(out, &codes)?,
+    }
     let answer = Answer {
         len: codes.len(),
         units: codes.units(),
@@ -80,25 +86,4 @@ pub(crate) fn run(
         ("file", format!("{}, {} bytes", out.display(), answer.bytes)),
     ])?;
     output.object(&answer)
-}
-
-/// The format for others that is meant; `None` is our own.
-fn format_of(path: &Path, npy: Option<NpyFormat>) -> anyhow::Result<Option<CodeFormat>> {
-    let extension = super::extension(path);
-    if npy.is_some() && extension != "npy" {
-        let reason = format!("{}: --format is for .npy files", path.display());
-        return Err(BadInput(reason).into());
-    }
-    Ok(match (extension.as_str(), npy) {
-        ("kw", _) => None,
-        ("npy", Some(NpyFormat::Index)) => Some(CodeFormat::IndexNpy),
-        _ => Some(CodeFormat::of_path(path)?),
-    })
-}
-
-fn write(path: &Path, codes: &SdrBatch, format: Option<CodeFormat>) -> Result<()> {
-    match format {
-        None => file::save_codes(path, codes),
-        Some(format) => write_codes(path, codes, format),
-    }
 }
