@@ -196,6 +196,7 @@ impl Lists {
 
 #[cfg(test)]
 mod tests {
+    use parquet::basic::GzipLevel;
     use parquet::data_type::Int64Type;
 
     use super::*;
@@ -207,11 +208,21 @@ mod tests {
         here: &[i16],
         within: &[i16],
     ) -> tempfile::NamedTempFile {
+        packed_file::<T>(schema, values, (here, within), Compression::SNAPPY)
+    }
+
+    fn packed_file<T: DataType>(
+        schema: &str,
+        values: &[T::T],
+        (here, within): (&[i16], &[i16]),
+        compression: Compression,
+    ) -> tempfile::NamedTempFile {
         let file = tempfile::Builder::new().suffix(".parquet").tempfile().unwrap();
         let schema = Arc::new(parse_message_type(&format!("message m {{ {schema} }}")).unwrap());
-        let snappy = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
+        let properties = WriterProperties::builder().set_compression(compression).build();
         let mut writer =
-            SerializedFileWriter::new(file.reopen().unwrap(), schema, Arc::new(snappy)).unwrap();
+            SerializedFileWriter::new(file.reopen().unwrap(), schema, Arc::new(properties))
+                .unwrap();
         let mut group = writer.next_row_group().unwrap();
         let mut column = group.next_column().unwrap().unwrap();
         column.typed::<T>().write_batch(values, Some(here), Some(within)).unwrap();
@@ -236,6 +247,21 @@ mod tests {
         let old = "optional group a (LIST) { repeated int32 element; }";
         let lists = file::<Int32Type>(old, &[1, 0], &[2, 2, 1], &[0, 1, 0]);
         assert_eq!(read(lists.path(), Some(2)).unwrap().ends(), [2, 2]);
+    }
+
+    #[test]
+    fn usual_compressions_are_read() {
+        let usual = [
+            Compression::UNCOMPRESSED,
+            Compression::SNAPPY,
+            Compression::GZIP(GzipLevel::default()),
+            Compression::ZSTD(ZstdLevel::default()),
+        ];
+        for compression in usual {
+            let levels = (&[3, 3, 1, 3][..], &[0, 1, 0, 0][..]);
+            let lists = packed_file::<Int64Type>(NULLABLE, &[5, 2, 9], levels, compression);
+            assert_eq!(read(lists.path(), Some(10)).unwrap().ends(), [2, 2, 3], "{compression}");
+        }
     }
 
     #[test]
