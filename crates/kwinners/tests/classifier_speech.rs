@@ -3,7 +3,8 @@
 mod common;
 
 use common::{saved_bytes, settings, with_threads};
-use kwinners::encoder::Model;
+use kwinners::data::ImageShape;
+use kwinners::encoder::{ClassifierSettings, Model};
 use kwinners::file::{self, About, Checkpoint, SavedModel};
 use kwinners::speech::{CLIP_SAMPLES, LogMel};
 use kwinners::train::{Control, Position, fit};
@@ -109,6 +110,27 @@ fn the_front_is_the_log_mel_image() {
         model.classifier().unwrap().scores(data.rows()).unwrap()
     };
     assert_eq!(scores(&inside, &data), scores(&outside, &images));
+}
+
+/// Every preset that there is makes a network for images of 28x28, or for clips, and encodes.
+#[test]
+fn presets_are_written_right() {
+    let images =
+        common::images(4, 784, 5).with_image(ImageShape { width: 28, height: 28, channels: 1 });
+    let (images, clips) = (images.unwrap(), tones(2, 4));
+    let error = ClassifierSettings::default().set("preset", "?").unwrap_err().to_string();
+    let names = error.split_once("one of ").unwrap().1.split_once(", got").unwrap().0;
+    assert!(names.split(' ').count() > 20, "{names}");
+    for name in names.split(' ') {
+        let data =
+            if name.starts_with("speech") || name.starts_with("gsc") { &clips } else { &images };
+        let inputs =
+            kwinners::encoder::Inputs { rows: data.rows(), image: data.image, classes: 10 };
+        let model = Model::new("classifier", &settings(&[("preset", name)]), inputs)
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        let codes = model.encoder().encode(data.rows()).unwrap();
+        assert_eq!(codes.winners(), Some(model.encoder().winners()), "{name}");
+    }
 }
 
 #[test]

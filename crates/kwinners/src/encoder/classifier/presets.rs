@@ -179,7 +179,7 @@ impl ClassifierSettings {
     }
 
     fn paper_mixed(text: &str) -> Self {
-        Self { first_batch: 4, momentum: 0.9, epochs: 10, winners: 100, ..Self::paper(text) }
+        Self { first_batch: 4, momentum: 0.9, epochs: 10, ..Self::paper(text) }
     }
 
     fn mnist_sparse_cnn() -> Self {
