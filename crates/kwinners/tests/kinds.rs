@@ -282,6 +282,7 @@ const CASES: &[Case] = &[
             ("normalise", "true"),
             ("noise", "gaussian"),
             ("shift", "1"),
+            ("mirror", "true"),
             ("schedule", "plateau"),
             ("rate_every", "1"),
             ("epochs", "3"),

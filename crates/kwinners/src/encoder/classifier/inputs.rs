@@ -1,7 +1,7 @@
 //! From rows to the maps that a network takes: scaling, layout, and noise while learning.
 
 use super::Classifier;
-use crate::encoder::networks::{in_planes, lay_out, shift};
+use crate::encoder::networks::{in_planes, lay_out};
 use crate::net::Trace;
 use crate::rng::Rng;
 use crate::rows::Rows;
@@ -40,29 +40,23 @@ impl Classifier {
     /// fit.
     pub(super) fn fill_noisy(&self, rows: Rows<'_>, first: u64, trace: &mut Trace) {
         let settings = &self.settings;
-        let noise_level = settings.noise_level;
+        let (noise_level, moves) = (settings.noise_level, settings.moves());
         let (mut buffer, mut clip) = (Vec::new(), Vec::new());
         let signal = trace.input(rows.len(), self.front.width);
         for (sample, row) in rows.iter().enumerate() {
             let to = signal.sample_mut(sample);
             let mut rng = Rng::of_stream(settings.seed ^ NOISE, first + sample as u64);
-            let shifted = self.front.image.filter(|_| settings.shift > 0);
             if self.front.is_some() {
                 // Noise is of the clip; the image, which is moved, is made of that.
                 clip.clear();
                 clip.extend_from_slice(row);
                 settings.noise.add(noise_level, self.range, (&mut clip, &mut rng));
                 self.front.apply_learning(&clip, &mut rng, to);
-                if let Some(image) = shifted {
-                    buffer.clear();
-                    buffer.extend_from_slice(to);
-                    shift(&buffer, image, settings.shift, (&mut rng, &mut *to));
-                }
+                buffer.clear();
+                buffer.extend_from_slice(to);
+                moves.apply(&buffer, self.front.image, (&mut rng, &mut *to));
             } else {
-                match shifted {
-                    Some(image) => shift(row, image, settings.shift, (&mut rng, &mut *to)),
-                    None => to.copy_from_slice(row),
-                }
+                moves.apply(row, self.front.image, (&mut rng, &mut *to));
                 settings.noise.add(noise_level, self.range, (&mut *to, &mut rng));
             }
             self.lay_out(to, &mut buffer);

@@ -111,6 +111,7 @@ impl Classifier {
             settings.epochs = ENOUGH_SAMPLES.div_ceil(rows.len().max(1)).max(FEWEST_EPOCHS);
         }
         let front = Front::new(&settings, rows.width(), image)?;
+        settings.moves().check(front.image)?;
         let scaling = match settings.input {
             // Saves the images of all clips, which nothing would be learned from.
             InputScaling::Raw => Scaling::learn(settings.input, rows)?,

@@ -1,6 +1,6 @@
 //! Settings of the classifier.
 
-use super::super::networks::{InputNoise, NetworkOptimiser, NetworkSchedule, Pace};
+use super::super::networks::{InputNoise, Moves, NetworkOptimiser, NetworkSchedule, Pace};
 use super::super::scaling::InputScaling;
 use super::super::settings::{
     check_below_1, check_counts, check_from_0, check_positive, choice, settings,
@@ -78,6 +78,8 @@ settings! {
         noise_level: f32 = 0.5,
         /// Pixels by which images are shifted at random while learning, at most, each way.
         shift: usize = 0,
+        /// Whether every other image is mirrored, left to right, while learning.
+        mirror: bool = false,
         /// Share of all weights of the network that is not held at zero, at places that may move; 0 means all, or
         /// 0.05 where `regrow` says how.
         weight_density: f32 = 0.0,
@@ -111,6 +113,10 @@ impl ClassifierSettings {
 
     pub(super) fn optimiser(&self) -> Optimiser {
         self.optimiser.rule(self.momentum)
+    }
+
+    pub(super) fn moves(&self) -> Moves {
+        Moves { shift: self.shift, mirror: self.mirror }
     }
 
     pub(super) fn pace(&self) -> Pace {

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::{Embedder, EmbedderPairs};
-use crate::encoder::networks::{lay_out, shift};
+use crate::encoder::networks::lay_out;
 use crate::encoder::{Learner, Step};
 use crate::error::{Error, Result};
 use crate::net::{Layer, MAPS_A_BLOCK, Move, Trace, VECTORS_A_BLOCK, cut};
@@ -164,10 +164,7 @@ impl Embedder {
         for (sample, number) in range.enumerate() {
             let (row, to) = (rows.row(number % rows.len()), signal.sample_mut(sample));
             let mut rng = Rng::of_stream(settings.seed ^ NOISE, first + number as u64);
-            match self.image.filter(|_| settings.shift > 0) {
-                Some(image) => shift(row, image, settings.shift, (&mut rng, &mut *to)),
-                None => to.copy_from_slice(row),
-            }
+            settings.moves().apply(row, self.image, (&mut rng, &mut *to));
             settings.noise.add(settings.noise_level, self.range, (&mut *to, &mut rng));
             self.scaling.apply(to);
             lay_out(to, shape, &mut buffer);

@@ -83,6 +83,7 @@ impl Embedder {
         rows.check_finite("training inputs")?;
         settings.check()?;
         image.map_or(Ok(()), |image| image.check(rows.width()))?;
+        settings.moves().check(image)?;
         let (spec, code) = settings.network(rows.width());
         let shape = shape_of(rows.width(), image);
         let network = Network::new(&spec, shape, &build(&settings))?;

@@ -1,6 +1,6 @@
 //! Settings of the embedder.
 
-use super::super::networks::{InputNoise, NetworkOptimiser, NetworkSchedule, Pace};
+use super::super::networks::{InputNoise, Moves, NetworkOptimiser, NetworkSchedule, Pace};
 use super::super::scaling::InputScaling;
 use super::super::settings::{
     check_below_1, check_counts, check_from_0, check_positive, choice, settings,
@@ -189,6 +189,8 @@ settings! {
         noise_level: f32 = 0.5,
         /// Pixels by which images are shifted at random while learning, at most, each way.
         shift: usize = 0,
+        /// Whether every other image is mirrored, left to right, while learning.
+        mirror: bool = false,
         /// Seed of the first weights, of all that is random while learning and of the order of the samples.
         seed: u64 = 0,
     }
@@ -265,6 +267,10 @@ impl EmbedderSettings {
     /// How many times the loss that is told is followed: cross-entropies are told by value, and followed by sample.
     pub(super) fn loss_values(&self, width: usize) -> f32 {
         if self.loss == EmbedderLoss::Bce { width as f32 } else { 1.0 }
+    }
+
+    pub(super) fn moves(&self) -> Moves {
+        Moves { shift: self.shift, mirror: self.mirror }
     }
 
     pub(super) fn optimiser(&self) -> Optimiser {

@@ -152,13 +152,47 @@ fn for_some(row: &mut [f32], count: usize, rng: &mut Rng, value: impl Fn(&mut Rn
     chosen.into_iter().for_each(|place| row[place as usize] = value(rng));
 }
 
+/// How images are moved while learning.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::encoder) struct Moves {
+    /// Pixels each way, at most.
+    pub(in crate::encoder) shift: usize,
+    /// Whether every other image is mirrored, left to right.
+    pub(in crate::encoder) mirror: bool,
+}
+
+impl Moves {
+    /// Refuses to move what is not an image.
+    pub(in crate::encoder) fn check(self, image: Option<ImageShape>) -> Result<()> {
+        let nothing = "nothing, as the inputs are not images";
+        match image {
+            None if self.shift > 0 => Err(Error::setting("shift", nothing, self.shift)),
+            None if self.mirror => Err(Error::setting("mirror", nothing, self.mirror)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Moves `row`, if it is an `image`, into `to`.
+    pub(in crate::encoder) fn apply(
+        self,
+        row: &[f32],
+        image: Option<ImageShape>,
+        (rng, to): (&mut Rng, &mut [f32]),
+    ) {
+        match image.filter(|_| self.shift > 0) {
+            Some(image) => shift(row, image, self.shift, (rng, &mut *to)),
+            None => to.copy_from_slice(row),
+        }
+        if let Some(image) = image.filter(|_| self.mirror)
+            && rng.below(2) == 1
+        {
+            to.chunks_exact_mut(image.width).for_each(<[f32]>::reverse);
+        }
+    }
+}
+
 /// Moves an image by up to `most` pixels each way; what comes in from outside is 0.
-pub(in crate::encoder) fn shift(
-    row: &[f32],
-    image: ImageShape,
-    most: usize,
-    (rng, to): (&mut Rng, &mut [f32]),
-) {
+fn shift(row: &[f32], image: ImageShape, most: usize, (rng, to): (&mut Rng, &mut [f32])) {
     let by = |rng: &mut Rng| rng.below(2 * most + 1) as isize - most as isize;
     let (down, right) = (by(rng), by(rng));
     let ImageShape { width, height, .. } = image;
@@ -171,5 +205,34 @@ pub(in crate::encoder) fn shift(
                 *to = pixel.map_or(0.0, |(y, x)| plane[y * width + x]);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Half of the images are mirrored, line by line and channel by channel, the others are as they were.
+    #[test]
+    fn every_other_image_is_mirrored() {
+        let image = ImageShape { channels: 2, height: 1, width: 3 };
+        let (row, mut rng) = ([1.0, 2.0, 3.0, 4.0, 5.0, 6.0], Rng::new(3));
+        let mut to = [0.0; 6];
+        let mirrored = (0..1000).filter(|_| {
+            Moves { shift: 0, mirror: true }.apply(&row, Some(image), (&mut rng, &mut to));
+            assert!(to == row || to == [3.0, 2.0, 1.0, 6.0, 5.0, 4.0], "{to:?}");
+            to != row
+        });
+        assert!((450..550).contains(&mirrored.count()));
+    }
+
+    #[test]
+    fn what_is_no_image_is_not_moved() {
+        let moves = |shift, mirror| Moves { shift, mirror };
+        assert!(moves(1, false).check(None).is_err());
+        assert!(moves(0, true).check(None).is_err());
+        assert!(moves(0, false).check(None).is_ok());
+        let image = ImageShape { channels: 1, height: 2, width: 2 };
+        assert!(moves(1, true).check(Some(image)).is_ok());
     }
 }

@@ -6,7 +6,7 @@ mod progress;
 mod saved;
 mod settings;
 
-pub(super) use inputs::{Range, in_planes, lay_out, shape_of, shift};
+pub(super) use inputs::{Moves, Range, in_planes, lay_out, shape_of};
 pub(super) use progress::{Pace, Progress, Workspace};
 pub(super) use saved::{restore, save};
 pub use settings::{InputNoise, NetworkOptimiser, NetworkSchedule};
