@@ -4,7 +4,7 @@
 
 use kwinners::data::{self, DataDirs, Spec};
 use kwinners::encoder::Model;
-use kwinners::metrics::nearest_by_overlap;
+use kwinners::index::{SdrIndex, Search};
 use kwinners::train::{self, Control, Position};
 
 fn main() -> kwinners::Result<()> {
@@ -24,9 +24,11 @@ fn main() -> kwinners::Result<()> {
 
     // The nearest stored codes of a new digit are mostly of its class.
     let queries = model.encoder().encode(test.rows())?;
-    let found = nearest_by_overlap(&codes.to_bits(), queries.get(7), 5)?;
+    let index = SdrIndex::build(&codes)?;
+    let found = index.top(queries.get(7), 5, &Search::default())?;
     let labels = train.require_labels()?;
-    let same = found.iter().filter(|(id, _)| labels[*id] == test.require_labels().unwrap()[7]);
+    let wanted = test.require_labels()?[7];
+    let same = found.iter().filter(|hit| labels[hit.id as usize] == wanted);
     assert!(same.count() >= 3);
 
     // And a code can be read: it decodes to the digit that it stands for.

@@ -10,8 +10,7 @@ use kwinners::data::Dataset;
 use kwinners::metrics::{
     Features, LinearSettings, LogisticRegression, NoiseProtocol, accuracy, centroid_accuracy,
     code_figures, distance_map, fit_linear_probe, goodness, nearest_by_distance,
-    nearest_by_overlap, neighbours_by_overlap, reconstruction, sample_of_each_class,
-    unit_mutual_information,
+    neighbours_by_overlap, reconstruction, sample_of_each_class, unit_mutual_information,
 };
 use kwinners::report::{Evidence, ModelInfo, Part, Report, Timing, judge, summarise};
 use kwinners::{Rng, Rows, SdrBatch};
@@ -65,13 +64,11 @@ fn neighbours_equal_brute_force() {
     // More codes than a block of the scan holds, so that block borders are crossed.
     let (codes, queries) = (random_codes(9_000, &mut rng), random_codes(70, &mut rng));
     let found = neighbours_by_overlap(&codes, &queries, 5).unwrap();
-    let bits = codes.to_bits();
     assert_eq!(found.len(), queries.len());
     for (place, query) in queries.iter().enumerate() {
         let expected = &ranked(&codes, query)[..5];
-        let got: Vec<_> = found.of(place).iter().map(|n| (n.id, n.overlap)).collect();
-        assert_eq!(got, expected);
-        assert_eq!(nearest_by_overlap(&bits, query, 5).unwrap(), expected);
+        let got = found.of(place).iter().map(|hit| (hit.id as usize, hit.score as u32));
+        assert_eq!(got.collect::<Vec<_>>(), expected);
     }
 }
 
@@ -81,7 +78,7 @@ fn neighbours_of_few_codes_are_all_codes() {
     let (codes, queries) = (random_codes(3, &mut rng), random_codes(2, &mut rng));
     let found = neighbours_by_overlap(&codes, &queries, 5).unwrap();
     assert_eq!(found.of(1).len(), 3);
-    assert!(nearest_by_overlap(&codes.to_bits(), queries.get(0), 0).unwrap().is_empty());
+    assert!(neighbours_by_overlap(&codes, &queries, 0).unwrap().of(0).is_empty());
     let none = neighbours_by_overlap(&SdrBatch::new(UNITS).unwrap(), &queries, 5).unwrap();
     assert!(none.vote(1, &[]).is_err(), "nobody can vote");
     let other = SdrBatch::new(UNITS + 1).unwrap();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use kwinners::encoder::Model;
 use kwinners::index::LinearDecoder;
-use kwinners::metrics::nearest_by_overlap;
+use kwinners::metrics::neighbours_by_overlap;
 use kwinners::report::pictures::{FilterScale, filter_mosaic, tile_lines};
 use kwinners::{Dataset, Error, Rows, SdrBatch, file};
 use serde::Serialize;
@@ -108,7 +108,7 @@ pub(crate) fn run(
             return Err(BadInput(reason).into());
         }
         Some(hit) => hit,
-        None => nearest_by_overlap(&codes.to_bits(), asked.get(0), 1)?[0].0,
+        None => neighbours_by_overlap(&codes, &asked, 1)?.of(0)[0].id as usize,
     };
     let case = Case { model: &saved.model, data: &data, query: &query, codes, asked, hit };
     let mut answer = case.explain(arguments.examples)?;

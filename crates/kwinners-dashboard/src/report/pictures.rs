@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use kwinners::data::ImageShape;
-use kwinners::metrics::{self, Features, nearest_by_overlap, sample_of_each_class};
+use kwinners::index::{SdrIndex, Search};
+use kwinners::metrics::{self, Features, sample_of_each_class};
 use kwinners::report::pictures::strip_places;
 use kwinners::{Dataset, Result, SdrBatch};
 
@@ -102,7 +103,7 @@ pub(super) fn neighbours(page: &Page<'_>) -> Result<Option<Figure>> {
         return Ok(None);
     }
     let look = Look::of(page.test);
-    let stored = page.train_codes.to_bits();
+    let stored = SdrIndex::build(page.train_codes)?;
     let decoder = page.model.and_then(|model| model.decoder()).filter(|_| !look.has_texts());
     let all = strip_places(page.test);
     let mut body = "<div class=searches>".to_owned();
@@ -116,7 +117,8 @@ pub(super) fn neighbours(page: &Page<'_>) -> Result<Option<Figure>> {
             look.sample(page.test, place)?,
             code_tile(query, None)
         );
-        for (id, overlap) in nearest_by_overlap(&stored, query, NEIGHBOURS)? {
+        for hit in stored.top(query, NEIGHBOURS, &Search::default())? {
+            let (id, overlap) = (hit.id as usize, hit.score);
             let code = page.train_codes.get(id);
             let common = query.intersection(code)?;
             let _ = write!(

@@ -41,7 +41,7 @@ pub use information::{
 pub use linear::LinearSettings;
 pub use logistic::LogisticRegression;
 pub use mutual::unit_mutual_information;
-pub use neighbours::{Neighbour, Neighbours, nearest_by_overlap, neighbours_by_overlap};
+pub use neighbours::{Neighbours, neighbours_by_overlap};
 pub use noise::{NOISE_LEVELS, Noise, NoiseCurve, NoiseProtocol, noise_curve};
 pub use pairs::{PairCurve, PairPoint, pair_curve};
 pub use pixels::{DecodedRows, PixelFigures, pixel_figures};

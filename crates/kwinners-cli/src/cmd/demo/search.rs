@@ -1,7 +1,7 @@
 //! One search: a test digit beside the training digits whose codes share most units with its code.
 
 use kwinners::Dataset;
-use kwinners::metrics::nearest_by_overlap;
+use kwinners::index::{self, Hit, SdrIndex};
 use serde::Serialize;
 
 use crate::fitting::Encoded;
@@ -44,9 +44,12 @@ pub(super) fn search(
     test: &Dataset,
 ) -> kwinners::Result<Search> {
     let (train_labels, test_labels) = (train.require_labels()?, test.require_labels()?);
-    let stored = encoded.train.to_bits();
-    let found = nearest_by_overlap(&stored, encoded.test.get(QUERY), TOP)?;
-    let neighbour = |(id, overlap): (usize, u32)| Found { id, label: train_labels[id], overlap };
+    let stored = SdrIndex::build(&encoded.train)?;
+    let found = stored.top(encoded.test.get(QUERY), TOP, &index::Search::default())?;
+    let neighbour = |hit: Hit| {
+        let id = hit.id as usize;
+        Found { id, label: train_labels[id], overlap: hit.score as u32 }
+    };
     Ok(Search {
         query: QUERY,
         label: test_labels[QUERY],

@@ -180,7 +180,7 @@ impl<'a> Asked<'a> {
         let both = pairs.iter().enumerate().filter(|(place, pair)| {
             let has = |of: usize| {
                 let label = self.labels[of];
-                found.of(*place).iter().any(|near| self.stored_labels[near.id] == label)
+                found.of(*place).iter().any(|near| self.stored_labels[near.id as usize] == label)
             };
             has(pair.a) && has(pair.b)
         });

@@ -36,7 +36,7 @@ impl CosineNeighbours {
     /// The share found where `codes` of the stored rows share most units with those of the queries, `asked`.
     pub(super) fn by_overlap(&self, codes: &SdrBatch, asked: &SdrBatch) -> Result<f64> {
         let found = neighbours_by_overlap(codes, asked, TOP)?;
-        let ids = |query| found.of(query).iter().map(|neighbour| neighbour.id).collect();
+        let ids = |query| found.of(query).iter().map(|hit| hit.id as usize).collect();
         Ok(recall(&self.truth, &(0..found.len()).map(ids).collect::<Vec<_>>()))
     }
 
