@@ -10,7 +10,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use common::{images, settings};
+use common::{checksums, images, settings};
 use kwinners::data::{self, CodeFormat, DataDirs, Spec};
 use kwinners::encoder::{Autoencoder, AutoencoderSettings, Model};
 use kwinners::file::{self, About, SaeLayout, SavedModel};
@@ -105,42 +105,14 @@ fn codes() -> SdrBatch {
     codes
 }
 
-/// As [`file::load_model`] and the others do, with checksums put right: what they cover is reached.
-fn with_right_sums(bytes: &[u8]) -> Vec<u8> {
-    let mut bytes = bytes.to_vec();
-    let u32_at = |bytes: &[u8], at: usize| -> Option<usize> {
-        Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?) as usize)
-    };
-    let Some(sections) = u32_at(&bytes, 12).filter(|&sections| sections <= 64) else {
-        return bytes;
-    };
-    for entry in (0..sections).map(|number| 24 + 40 * number) {
-        let (Some(offset), Some(length)) = (u32_at(&bytes, entry + 16), u32_at(&bytes, entry + 24))
-        else {
-            return bytes;
-        };
-        if let Some(contents) = bytes.get(offset..offset.saturating_add(length)) {
-            let sum = crc32fast::hash(contents).to_le_bytes();
-            if let Some(slot) = bytes.get_mut(entry + 32..entry + 36) {
-                slot.copy_from_slice(&sum);
-            }
-        }
-    }
-    let length = bytes.len() as u64;
-    bytes.get_mut(16..24).into_iter().for_each(|slot| slot.copy_from_slice(&length.to_le_bytes()));
-    let end = 24 + 40 * sections;
-    if bytes.len() >= end + 4 {
-        let sum = crc32fast::hash(&bytes[..end]).to_le_bytes();
-        bytes[end..end + 4].copy_from_slice(&sum);
-    }
-    bytes
-}
-
+/// Loads as it is, then with checksums put right: what they cover is reached.
 fn try_kw(name: &str, write: impl Fn(&Path), load: impl Fn(&Path) -> bool) {
     try_files(name, &write, |path| {
         let plain = load(path);
         let _ = file::inspect(path);
-        fs::write(path, with_right_sums(&fs::read(path).unwrap())).unwrap();
+        let mut bytes = fs::read(path).unwrap();
+        checksums::put_right(&mut bytes);
+        fs::write(path, bytes).unwrap();
         let repaired = load(path);
         plain || repaired
     });

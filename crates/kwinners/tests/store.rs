@@ -1,11 +1,14 @@
 //! Files of codes and indexes: small, appended to, read where they lie, and never believed if damaged.
 
+mod common;
+
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use common::checksums;
 use kwinners::file::{self, CodeFile};
 use kwinners::index::{Hit, Layout, SdrIndex, Search};
 use kwinners::sdr::code_bits;
@@ -123,6 +126,36 @@ fn codes_take_few_bits() {
     assert_eq!(file::load_codes(&path).unwrap(), uneven);
 }
 
+/// Groups are kept in a file, and what is added and deleted there comes to the same.
+#[test]
+fn grouped_indexes_are_searched_where_they_lie() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("grouped.kw");
+    let (stored, more, queries) =
+        (random(3000, 90, 7, 1), random(1500, 90, 7, 2), random(20, 90, 7, 3));
+    file::save_index(&path, &index(&stored, Layout::Columns)).unwrap();
+    file::group_index(&path).unwrap();
+    let mut plain = index(&stored, Layout::Columns);
+    let same = |plain: &SdrIndex| {
+        let mapped = file::open_index(&path).unwrap();
+        assert!(mapped.is_grouped());
+        assert_eq!(answers(&mapped, &queries).unwrap(), answers(plain, &queries).unwrap());
+        assert_eq!((mapped.len(), mapped.next_id()), (plain.len(), plain.next_id()));
+    };
+    same(&plain);
+    for codes in [&random(4, 90, 7, 4), &more] {
+        assert_eq!(file::append_to_index(&path, codes).unwrap(), plain.add(codes).unwrap());
+        same(&plain);
+    }
+    let ids = (5..2500).step_by(3).collect();
+    assert_eq!(file::delete_from_index(&path, &ids).unwrap() as u64, ids.len());
+    ids.iter().for_each(|id| assert!(plain.delete(id)));
+    same(&plain);
+    file::compact_index(&path).unwrap();
+    same(&plain);
+    file::inspect(&path).unwrap();
+}
+
 /// Small files of every kind, in one piece and appended to.
 fn small_files(folder: &Path) -> Vec<Vec<u8>> {
     let path = folder.join("small.kw");
@@ -137,6 +170,10 @@ fn small_files(folder: &Path) -> Vec<Vec<u8>> {
         file::append_to_index(&path, &random(3, 24, 3, 3)).unwrap();
         file::delete_from_index(&path, &[1, 21].into_iter().collect()).unwrap();
         files.push(std::fs::read(&path).unwrap());
+        if layout == Layout::Columns {
+            file::group_index(&path).unwrap();
+            files.push(std::fs::read(&path).unwrap());
+        }
     }
     files
 }
@@ -180,49 +217,6 @@ fn every_flip_and_every_truncation_is_refused() {
     }
 }
 
-fn number(bytes: &[u8], at: usize) -> usize {
-    let number = bytes.get(at..at + 8).map(|bytes| u64::from_le_bytes(bytes.try_into().unwrap()));
-    number.unwrap_or(u64::MAX) as usize
-}
-
-/// Makes all checksums of a file right, whatever its numbers are.
-fn reseal(bytes: &mut [u8]) {
-    fn put(bytes: &mut [u8], at: usize, range: std::ops::Range<usize>) {
-        if let Some(contents) = bytes.get(range) {
-            let sum = crc32fast::hash(contents).to_le_bytes();
-            if let Some(place) = bytes.get_mut(at..at + 4) {
-                place.copy_from_slice(&sum);
-            }
-        }
-    }
-    let range = |bytes: &[u8], at| {
-        let (start, length) = (number(bytes, at), number(bytes, at + 8));
-        start..start.saturating_add(length)
-    };
-    for slot in [64, 128] {
-        // The last directory, the one before it, and so on, from the first to the last.
-        let mut chain = vec![slot + 16];
-        while let Some(&named) = chain.last()
-            && chain.len() < 8
-            && number(bytes, named) > 255
-            && number(bytes, named) < bytes.len()
-        {
-            chain.push(number(bytes, named));
-        }
-        for pair in chain.windows(2).rev() {
-            let directory = range(bytes, pair[0]);
-            for entry in (directory.start + 24..directory.end.min(bytes.len())).step_by(40) {
-                let chunk = range(bytes, entry + 16);
-                put(bytes, entry + 32, chunk);
-            }
-            put(bytes, pair[0] + 16, directory);
-        }
-        if bytes.len() > 192 && bytes[slot..slot + 64].iter().any(|&byte| byte != 0) {
-            put(bytes, slot + 60, slot..slot + 60);
-        }
-    }
-}
-
 /// Numbers that make no sense under checksums that are right: no panic, no hang, no memory that the
 /// file does not account for. `KWINNERS_DAMAGE` says how many files instead of 4,000.
 #[test]
@@ -252,7 +246,7 @@ fn forged_files_do_no_harm() {
             bytes.truncate(rng.below(bytes.len()));
         }
         if rng.below(4) > 0 {
-            reseal(&mut bytes);
+            checksums::put_right(&mut bytes);
         }
         std::fs::write(&path, &bytes).unwrap();
         let inspected = file::inspect(&path);

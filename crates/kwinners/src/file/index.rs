@@ -17,6 +17,8 @@ use crate::sdr::SdrBatch;
 /// Codes that are added few at a time lie as they are, up to so many; then they become blocks.
 const LOOSE: usize = 1024;
 const NO_LAYOUT: &str = "none";
+/// Says that ids don't rise from block to block.
+const GROUPED: &str = "grouped";
 
 /// Saves `index` to `path`, in place of what is there: blocks as they lie in memory, without what was
 /// deleted from blocks that have nothing left.
@@ -32,6 +34,9 @@ pub fn save_index(path: &Path, index: &SdrIndex) -> Result<()> {
     about.push("units", units);
     about.push("layout", index.layout().map_or(NO_LAYOUT, name_of));
     about.push("next", index.next_id());
+    if index.is_grouped() {
+        about.push(GROUPED, true);
+    }
     let about = NewChunk { name: "about", bytes: about.to_bytes(), count: 0 };
     let living = || index.blocks().iter().filter(|block| block.alive_count() > 0);
     let blocks = living().map(|block| new_block(block, units));
@@ -116,10 +121,23 @@ pub fn compact_index(path: &Path) -> Result<()> {
     save_index(path, &index)
 }
 
+/// Writes the index at `path` anew as [`SdrIndex::group`] lays it out, without what was deleted.
+///
+/// # Errors
+/// As [`compact_index`].
+pub fn group_index(path: &Path) -> Result<()> {
+    refuse_others(path, "index")?;
+    let append = Append::open(path)?;
+    let mut index = index_of(&append.journal)?;
+    index.group()?;
+    save_index(path, &index)
+}
+
 fn index_of(journal: &Journal) -> Result<SdrIndex> {
     let (units, mut about) = open_about(journal, "index")?;
     let layout: String = about.require(journal, "about", "layout")?;
     let next: u32 = about.require(journal, "about", "next")?;
+    let grouped = about.take(GROUPED).is_some();
     about.finish(journal, "about")?;
     let layout = match layout.as_str() {
         NO_LAYOUT => None,
@@ -132,14 +150,14 @@ fn index_of(journal: &Journal) -> Result<SdrIndex> {
     let mut blocks: Vec<Block> = Vec::new();
     for chunk in journal.chunks.iter().filter(|chunk| chunk.name() == "block") {
         let block = Block::of_map(source_of(journal, chunk), units)?;
-        if blocks.last().is_some_and(|last| last.last_id() >= block.first_id()) {
+        if !grouped && blocks.last().is_some_and(|last| last.last_id() >= block.first_id()) {
             return Err(journal.damage(chunk, "ids that don't rise from block to block"));
         }
         blocks.push(block);
     }
-    let last = blocks.last().map_or(0, |block| block.last_id().saturating_add(1));
+    let last = blocks.iter().map(|block| block.last_id().saturating_add(1)).max().unwrap_or(0);
     let layout = layout.or(blocks.first().map(Block::layout));
-    let mut index = SdrIndex::of_blocks(units, layout, blocks, next.max(last));
+    let mut index = SdrIndex::of_blocks(units, layout, (blocks, grouped), next.max(last));
     let mut least = last;
     for chunk in loose {
         let (ids, codes) = read_loose(journal, chunk, units)?;

@@ -95,7 +95,9 @@ mod sae;
 
 pub use codes::{CodeFile, append_codes, load_codes, save_codes};
 pub use container::{Inspection, SectionInfo, describe, inspect};
-pub use index::{append_to_index, compact_index, delete_from_index, open_index, save_index};
+pub use index::{
+    append_to_index, compact_index, delete_from_index, group_index, open_index, save_index,
+};
 pub use memory::{load_memory, save_memory};
 pub use model::{About, Checkpoint, SavedModel, load_model, save_model};
 pub use sae::{SaeLayout, load_sae, save_sae};

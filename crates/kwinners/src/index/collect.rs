@@ -54,7 +54,7 @@ impl Floor {
     }
 }
 
-/// The answers to one query among the codes of a range of blocks, which come with rising ids.
+/// The answers to one query among the codes of some blocks.
 #[derive(Debug)]
 pub(super) struct Collector<'a> {
     goal: Goal,
@@ -62,8 +62,8 @@ pub(super) struct Collector<'a> {
     floor: &'a Floor,
     best: BinaryHeap<Worst>,
     all: Vec<Hit>,
-    /// For which floor and least size `needed` was worked out.
-    known: Option<(f64, u32)>,
+    /// For which floor, least size and ties `needed` was worked out.
+    known: Option<(f64, u32, bool)>,
     needed: u32,
 }
 
@@ -73,17 +73,19 @@ impl<'a> Collector<'a> {
         Self { goal, scorer, floor, best, all, known: None, needed: 0 }
     }
 
-    /// The overlap that a further code of `size` units or more needs to be an answer.
-    pub(super) fn needed(&mut self, size: u32) -> u32 {
+    /// The overlap that a code of `size` units or more whose id is `first` or higher needs to be an answer.
+    pub(super) fn needed(&mut self, size: u32, first: u32) -> u32 {
         let floor = self.floor.get();
-        if self.known != Some((floor, size)) {
-            self.known = Some((floor, size));
-            // Further codes have higher ids, so that they must be better than our own worst; others'
-            // worst may have a higher id than they.
-            let own = self.worst();
+        let own = self.worst();
+        // Codes with higher ids must be better than our own worst; others' worst may have a higher id
+        // than they.
+        let ties = own.is_none_or(|own| first < own.id);
+        if self.known != Some((floor, size, ties)) {
+            self.known = Some((floor, size, ties));
+            let beats = |score: f64, own: f64| score > own || (ties && score == own);
             let enough = |score: f64| match self.goal {
                 Goal::Within(least) => score >= least,
-                Goal::Top(_) => score >= floor && own.is_none_or(|own| score > own),
+                Goal::Top(_) => score >= floor && own.is_none_or(|own| beats(score, own.score)),
             };
             self.needed = self.scorer.least_overlap(size, enough);
         }
@@ -91,9 +93,9 @@ impl<'a> Collector<'a> {
     }
 
     /// The worst of the answers, once there are enough.
-    fn worst(&self) -> Option<f64> {
+    fn worst(&self) -> Option<Hit> {
         match self.goal {
-            Goal::Top(top) if self.best.len() >= top => self.best.peek().map(|worst| worst.0.score),
+            Goal::Top(top) if self.best.len() >= top => self.best.peek().map(|worst| worst.0),
             _ => None,
         }
     }
@@ -110,7 +112,7 @@ impl<'a> Collector<'a> {
             }
             Goal::Top(top) => top,
         };
-        if self.worst().is_some_and(|worst| hit.score <= worst) {
+        if self.worst().is_some_and(|worst| hit.order(&worst) != Ordering::Less) {
             return;
         }
         self.best.push(Worst(hit));
@@ -118,7 +120,7 @@ impl<'a> Collector<'a> {
             self.best.pop();
         }
         if let Some(worst) = self.worst() {
-            self.floor.raise(worst);
+            self.floor.raise(worst.score);
             self.known = None;
         }
     }

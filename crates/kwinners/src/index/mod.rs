@@ -9,16 +9,22 @@
 //!
 //! Both stop early: once `t` answers are known, a code that shares too few of the first units can't be
 //! among them any more, whatever the others say. The bound is exact, so that every answer equals that
-//! of brute force; with [`Search::recall`] it is drawn tighter, by as much as the recall allows.
+//! of brute force.
+//!
+//! With [`Search::recall`] a query looks into some blocks only, those whose codes have most of its units
+//! on: few of them, once [`SdrIndex::group`] has put codes that share units into the same blocks.
 
 mod block;
 mod collect;
 mod columns;
 mod decoder;
+mod groups;
+mod guide;
 mod lists;
 mod scan;
 mod score;
 mod stages;
+mod tiles;
 
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -26,6 +32,7 @@ use std::sync::OnceLock;
 pub use block::Layout;
 pub(crate) use block::{Block, Source};
 pub use decoder::{DecoderScore, LinearDecoder, UnitProducts};
+use guide::Guide;
 pub use scan::Search;
 pub use score::{Hit, Score};
 
@@ -57,11 +64,15 @@ pub struct SdrIndex {
     units: usize,
     /// Chosen with the first codes.
     layout: Option<Layout>,
-    /// In the order of the ids.
+    /// In the order of the ids, unless grouped.
     blocks: Vec<Block>,
+    /// Whether codes that share units were put together; the ids of a block rise in any case.
+    grouped: bool,
     next_id: u32,
     /// Estimated when first asked for.
     duty: OnceLock<Duty>,
+    /// Made when first asked for.
+    guide: OnceLock<Guide>,
 }
 
 impl SdrIndex {
@@ -71,8 +82,7 @@ impl SdrIndex {
     /// If `units` is 0 or above `u32::MAX`.
     pub fn new(units: usize) -> Result<Self> {
         SdrBatch::new(units)?;
-        let duty = OnceLock::new();
-        Ok(Self { units, layout: None, blocks: Vec::new(), next_id: 0, duty })
+        Ok(Self::of_blocks(units, None, (Vec::new(), false), 0))
     }
 
     /// As [`SdrIndex::new`], with a layout of the caller's choice: lists where memory counts more than
@@ -94,14 +104,15 @@ impl SdrIndex {
         Ok(index)
     }
 
-    /// From the blocks of a file.
+    /// From the blocks of a file, and whether they are grouped.
     pub(crate) fn of_blocks(
         units: usize,
         layout: Option<Layout>,
-        blocks: Vec<Block>,
+        (blocks, grouped): (Vec<Block>, bool),
         next_id: u32,
     ) -> Self {
-        Self { units, layout, blocks, next_id, duty: OnceLock::new() }
+        let (duty, guide) = (OnceLock::new(), OnceLock::new());
+        Self { units, layout, blocks, grouped, next_id, duty, guide }
     }
 
     /// Adds `codes` and returns their ids. Cost: amortised `O(log)` copies of a code; batches are
@@ -157,16 +168,32 @@ impl SdrIndex {
         self.blocks.truncate(first);
         self.blocks.extend(blocks_of(layout, &all_ids, &all));
         self.next_id = self.next_id.max(ids.last().map_or(0, |last| last + 1));
-        self.duty = OnceLock::new();
+        self.forget();
         Ok(())
     }
 
     /// Deletes the code `id`; says whether it was there. Its memory is given back by
     /// [`SdrIndex::compact`].
     pub fn delete(&mut self, id: u32) -> bool {
-        let number = self.blocks.partition_point(|block| block.last_id() < id);
-        let Some(block) = self.blocks.get_mut(number) else { return false };
-        block.place_of(id).is_some_and(|place| block.delete(place))
+        let found =
+            self.may_hold(id).find_map(|number| Some((number, self.blocks[number].place_of(id)?)));
+        found.is_some_and(|(number, place)| self.blocks[number].delete(place))
+    }
+
+    /// The blocks that the code `id` may be in.
+    fn may_hold(&self, id: u32) -> impl Iterator<Item = usize> {
+        let first = match self.grouped {
+            true => 0,
+            false => self.blocks.partition_point(|block| block.last_id() < id),
+        };
+        let end = if self.grouped { self.blocks.len() } else { self.blocks.len().min(first + 1) };
+        let may = move |block: &Block| (block.first_id()..=block.last_id()).contains(&id);
+        (first..end).filter(move |&number| may(&self.blocks[number]))
+    }
+
+    /// What was found out about the blocks is true no more.
+    fn forget(&mut self) {
+        (self.duty, self.guide) = (OnceLock::new(), OnceLock::new());
     }
 
     /// Rebuilds the index without what was deleted; ids stay as they are.
@@ -192,7 +219,53 @@ impl SdrIndex {
         }
         blocks.extend(blocks_of(layout, &ids, &codes));
         self.blocks = blocks;
+        self.forget();
         Ok(())
+    }
+
+    /// Rebuilds the index without what was deleted and with codes that share units in the same blocks, so
+    /// that a search with [`Search::recall`] looks into few of them; ids stay as they are. Codes that are
+    /// added later come after. Lists are always searched exactly and stay as they lie.
+    ///
+    /// Cost: 2.3 additions for each unit of a code and group of 256 codes, of 4,096 groups at most; memory
+    /// for all codes.
+    ///
+    /// ```
+    /// use kwinners::index::{Search, SdrIndex};
+    /// use kwinners::{Rng, SdrBatch};
+    /// let (mut rng, mut codes) = (Rng::new(1), SdrBatch::new(256)?);
+    /// for _ in 0..3000 {
+    ///     codes.push(&rng.distinct(8, 256))?;
+    /// }
+    /// let mut index = SdrIndex::build(&codes)?;
+    /// let before = index.top_batch(&codes, 3, &Search::default())?;
+    /// index.group()?;
+    /// assert_eq!(index.top_batch(&codes, 3, &Search::default())?, before);
+    /// # Ok::<(), kwinners::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If a block of a mapped file is damaged; the index is then as it was.
+    pub fn group(&mut self) -> Result<()> {
+        let Some(layout @ Layout::Columns) = self.layout else { return self.compact() };
+        let (mut ids, mut codes) = (Vec::new(), SdrBatch::new(self.units)?);
+        for block in &self.blocks {
+            let (more_ids, more) = block.living(self.units)?;
+            ids.extend(more_ids);
+            codes.append(&more)?;
+        }
+        let order = groups::order(&codes);
+        let ids: Vec<u32> = order.iter().map(|&place| ids[place as usize]).collect();
+        let places: Vec<usize> = order.into_iter().map(|place| place as usize).collect();
+        self.blocks = blocks_of(layout, &ids, &codes.select(&places));
+        self.grouped = true;
+        self.forget();
+        Ok(())
+    }
+
+    /// Whether [`SdrIndex::group`] was called, here or before it was saved.
+    pub fn is_grouped(&self) -> bool {
+        self.grouped
     }
 
     /// Number of units, `n`.
@@ -230,13 +303,14 @@ impl SdrIndex {
     /// # Errors
     /// If its block of a mapped file is damaged.
     pub fn get(&self, id: u32) -> Result<Option<Sdr>> {
-        let number = self.blocks.partition_point(|block| block.last_id() < id);
-        let Some(block) = self.blocks.get(number) else { return Ok(None) };
-        block.verify()?;
-        let Some(place) = block.place_of(id).filter(|&place| block.is_alive(place)) else {
-            return Ok(None);
-        };
-        Sdr::new(self.units, block.code(place)).map(Some)
+        for number in self.may_hold(id) {
+            let block = &self.blocks[number];
+            block.verify()?;
+            if let Some(place) = block.place_of(id).filter(|&place| block.is_alive(place)) {
+                return Sdr::new(self.units, block.code(place)).map(Some);
+            }
+        }
+        Ok(None)
     }
 
     /// All codes that are not deleted, a block at a time, with their ids: what a score that no overlap
@@ -265,7 +339,7 @@ impl SdrIndex {
 
     /// From a few blocks: what makes a search fast or slow, never right or wrong.
     fn duty(&self) -> &Duty {
-        const BLOCKS: usize = 4;
+        const BLOCKS: usize = 16;
         self.duty.get_or_init(|| {
             let step = self.blocks.len().div_ceil(BLOCKS).max(1);
             let some = || self.blocks.iter().step_by(step);
@@ -297,13 +371,15 @@ impl Duty {
     }
 }
 
-/// Full blocks and the rest.
+/// Full blocks and the rest, the ids of each rising.
 fn blocks_of(layout: Layout, ids: &[u32], codes: &SdrBatch) -> Vec<Block> {
     use rayon::prelude::*;
     let starts: Vec<usize> = (0..codes.len()).step_by(layout.capacity()).collect();
     let block = |&start: &usize| {
-        let end = codes.len().min(start + layout.capacity());
-        Block::new(layout, &ids[start..end], &codes.select(&(start..end).collect::<Vec<_>>()))
+        let mut places: Vec<usize> = (start..codes.len().min(start + layout.capacity())).collect();
+        places.sort_unstable_by_key(|&place| ids[place]);
+        let ids: Vec<u32> = places.iter().map(|&place| ids[place]).collect();
+        Block::new(layout, &ids, &codes.select(&places))
     };
     starts.par_iter().map(block).collect()
 }

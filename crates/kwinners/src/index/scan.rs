@@ -6,9 +6,10 @@ use rayon::prelude::*;
 use roaring::RoaringBitmap;
 
 use super::SdrIndex;
-use super::block::{Block, Body};
+use super::block::{Block, Body, Layout};
 use super::collect::{Collector, Floor, Goal, merge};
 use super::columns::ColumnBlock;
+use super::guide::Guide;
 use super::lists::ListBlock;
 use super::score::{Hit, Score, Scorer};
 use super::stages::{Costs, Plan, Stage};
@@ -24,9 +25,14 @@ pub struct Search<'a> {
     pub score: Score,
     /// Only codes with these ids, if given.
     pub allowed: Option<&'a RoaringBitmap>,
-    /// The share of the answers that must be found on average, above 0 and up to 1; all of them if not
-    /// given. An answer that is found has its true score. What a given set of codes makes of it can be
-    /// measured by asking with and without.
+    /// The share of the answers that is enough on average, above 0 and up to 1; all of them if not given.
+    /// An answer that is found has its true score. Of `top` searches among all codes in columns; others are
+    /// exact in any case.
+    ///
+    /// A query looks into the blocks whose codes have most of its units on, into so many that stored codes,
+    /// taken as queries, find this share of their true answers there: 256 of them, asked exactly the first
+    /// time. Queries that are less like the codes than these are like one another may find less; asking some
+    /// with and without says. Worth it after [`SdrIndex::group`].
     pub recall: Option<f64>,
 }
 
@@ -40,6 +46,8 @@ const FEW_QUERIES: usize = 64;
 const AHEAD: usize = 4;
 /// Fewest blocks for a thread.
 const FEW_BLOCKS: usize = 8;
+/// Stored codes that say how many blocks a recall takes.
+const SAMPLES: usize = 256;
 /// Most units of a query that the counters along lists can count.
 const MOST_LISTS: usize = u16::MAX as usize;
 
@@ -99,11 +107,12 @@ impl SdrIndex {
         if goal == Goal::Top(0) || self.blocks.is_empty() {
             return Ok(vec![Vec::new(); queries.len()]);
         }
+        let way = self.way(goal, search, recall)?;
         let duty = self.duty();
         let asked: Vec<Asked> = queries
             .iter()
             .map(|query| Asked {
-                plan: Plan::new(query.indices(), |unit| duty.of(unit), recall),
+                plan: Plan::new(query.indices(), |unit| duty.of(unit)),
                 scorer: Scorer::new(search.score, query.count()),
                 floor: Floor::default(),
             })
@@ -114,21 +123,95 @@ impl SdrIndex {
             // Queries are shared out first: one that meets all blocks in turn soon knows what is not enough.
             let share = group.len().div_ceil(threads).max(FEW_QUERIES);
             let ranges = self.ranges(threads.div_ceil(group.len().div_ceil(share)));
-            let shares: Result<Vec<Vec<Vec<Hit>>>> =
-                group.par_chunks(share).map(|few| self.pass(few, &ranges, goal, search)).collect();
+            let shares: Result<Vec<Vec<Vec<Hit>>>> = group
+                .par_chunks(share)
+                .map(|few| self.answers(few, (&ranges, &way), goal, search))
+                .collect();
             answers.extend(shares?.into_iter().flatten());
         }
         Ok(answers)
     }
 
-    /// The answers to each of `few` queries among the blocks, each range of which is a task.
-    fn pass(
+    /// Which blocks a search goes through.
+    fn way(&self, goal: Goal, search: &Search<'_>, recall: f64) -> Result<Way<'_>> {
+        let Goal::Top(top) = goal else { return Ok(Way::All) };
+        let columns = matches!(self.layout, Some(Layout::Columns));
+        if !columns || self.blocks.len() < 2 {
+            return Ok(Way::All);
+        }
+        let exact = if self.grouped { Way::Best(self.guide(), 1) } else { Way::All };
+        if recall >= 1.0 || search.allowed.is_some() {
+            return Ok(exact);
+        }
+        let count = self.blocks_for(recall, top)?;
+        // What is in the cache anyway may as well be searched.
+        Ok(if count > self.blocks.len() / 2 { exact } else { Way::Only(self.guide(), count) })
+    }
+
+    fn guide(&self) -> &Guide {
+        self.guide.get_or_init(|| Guide::new(&self.blocks, self.units))
+    }
+
+    /// How many blocks hold this share of the true answers.
+    fn blocks_for(&self, recall: f64, top: usize) -> Result<usize> {
+        let places = self.guide().places(top, || self.places_of_samples(top))?;
+        let share = 1.0 - (1.0 - recall) / 2.0;
+        let last =
+            ((share * places.len() as f64).ceil() as usize).clamp(1, places.len().max(1)) - 1;
+        Ok(places.get(last).map_or(self.blocks.len(), |place| *place as usize + 1))
+    }
+
+    /// For the `top` codes most like some stored codes: which place their block has among all, by how many of
+    /// the code's units its codes have on.
+    fn places_of_samples(&self, top: usize) -> Result<Vec<u32>> {
+        let mut queries = SdrBatch::new(self.units)?;
+        let mut homes = Vec::new();
+        let (step, mut next) = (self.len().div_ceil(SAMPLES).max(1), 0);
+        for (number, block) in self.blocks.iter().enumerate() {
+            block.verify()?;
+            for _ in (next..block.len()).step_by(step) {
+                queries.push(&block.code(next))?;
+                homes.push((number, block.id(next)));
+                next += step;
+            }
+            next = next.saturating_sub(block.len());
+        }
+        let exact = self.top_batch(&queries, top + 1, &Search::default())?;
+        let sums = self.guide().sums(&queries);
+        let mut places = Vec::new();
+        let each = queries.iter().zip(exact).zip(homes).zip(sums.chunks_exact(self.blocks.len()));
+        for (((query, hits), (home, own)), sums) in each {
+            // A code is no answer to itself, and helps its block to no place.
+            let sum = |number: usize| match number == home {
+                true => sums[number] - query.count() as f32,
+                false => sums[number],
+            };
+            for hit in hits.into_iter().filter(|hit| hit.id != own).take(top) {
+                let held = |&number: &usize| self.blocks[number].place_of(hit.id).is_some();
+                let Some(number) = self.may_hold(hit.id).find(held) else { continue };
+                let before = |other: usize| {
+                    sum(other) > sum(number) || (sum(other) == sum(number) && other < number)
+                };
+                places.push((0..sums.len()).filter(|&other| before(other)).count() as u32);
+            }
+        }
+        Ok(places)
+    }
+
+    /// The answers to each of `few` queries, each range of blocks being a task where all are gone through.
+    fn answers(
         &self,
         few: &[Asked],
-        ranges: &[Range<usize>],
+        (ranges, way): (&[Range<usize>], &Way<'_>),
         goal: Goal,
         search: &Search<'_>,
     ) -> Result<Vec<Vec<Hit>>> {
+        if let Way::Best(guide, count) | Way::Only(guide, count) = way {
+            let found = self.visit((guide, *count), few, goal, search)?;
+            if let Way::Only(..) = way {
+                return Ok(found.into_iter().map(|hits| merge(goal, [hits].into_iter())).collect());
+            }
+        }
         let parts: Result<Vec<Vec<Vec<Hit>>>> = ranges
             .par_iter()
             .map(|range| scan(&self.blocks[range.clone()], few, goal, search))
@@ -137,6 +220,48 @@ impl SdrIndex {
         let merged = (0..few.len())
             .map(|_| merge(goal, parts.iter_mut().map(|part| part.next().unwrap_or_default())));
         Ok(merged.collect())
+    }
+
+    /// The answers to each of `few` queries among the `count` blocks that the guide says are best for it.
+    fn visit(
+        &self,
+        (guide, count): (&Guide, usize),
+        few: &[Asked],
+        goal: Goal,
+        search: &Search<'_>,
+    ) -> Result<Vec<Vec<Hit>>> {
+        let mut queries = SdrBatch::new(self.units)?;
+        for asked in few {
+            let mut units = asked.plan.units.clone();
+            units.sort_unstable();
+            queries.push(&units)?;
+        }
+        let best = guide.best(&queries, count)?;
+        // Block after block, so that queries that look into the same one find it in the cache.
+        let visits = best.iter().enumerate().flat_map(|(query, blocks)| {
+            blocks.indices().iter().map(move |&number| (number as usize, query)).collect::<Vec<_>>()
+        });
+        let mut visits: Vec<(usize, usize)> = visits.collect();
+        visits.sort_unstable();
+        let mut walks: Vec<Walk<'_>> = few.iter().map(|asked| Walk::new(asked, goal)).collect();
+        let (mut scratch, mut open) = (Scratch::new(), (usize::MAX, Vec::new()));
+        for (at, &(number, query)) in visits.iter().enumerate() {
+            let block = &self.blocks[number];
+            if open.0 != number {
+                block.verify()?;
+                open = (number, open_lines(block, search.allowed));
+            }
+            if let Some(&(next, query)) = visits.get(at + AHEAD)
+                && let Body::Columns(next) = &self.blocks[next].body
+            {
+                next.fetch_units(walks[query].likely());
+            }
+            if let Body::Columns(body) = &block.body {
+                let least_size = block.sizes.least();
+                scan_columns((block, body), &open.1, &mut walks[query], least_size, &mut scratch);
+            }
+        }
+        Ok(walks.into_iter().map(|walk| walk.collector.into_hits()).collect())
     }
 
     /// The blocks, shared out: two parts a thread, as far as there are enough.
@@ -158,6 +283,15 @@ fn check(goal: Goal, search: &Search<'_>) -> Result<f64> {
         return Err(Error::setting("recall", "a number above 0 and up to 1", recall));
     }
     Ok(recall)
+}
+
+/// Which blocks a search goes through.
+enum Way<'a> {
+    All,
+    /// All, after the best for each query, so that it knows early what is not enough.
+    Best(&'a Guide, usize),
+    /// The best for each query and no others.
+    Only(&'a Guide, usize),
 }
 
 /// One query, ready to be compared.
@@ -208,6 +342,13 @@ struct Scratch {
     places: Vec<u32>,
 }
 
+impl Scratch {
+    fn new() -> Self {
+        let counters = vec![0; LIST_BLOCK].into_boxed_slice().try_into().expect("as long as it is");
+        Self { table: kernel::table(), planes: Vec::new(), counters, places: Vec::new() }
+    }
+}
+
 /// The answers to each query of `group` among `blocks`.
 fn scan(
     blocks: &[Block],
@@ -216,9 +357,7 @@ fn scan(
     search: &Search<'_>,
 ) -> Result<Vec<Vec<Hit>>> {
     let mut walks: Vec<Walk<'_>> = group.iter().map(|asked| Walk::new(asked, goal)).collect();
-    let counters = vec![0; LIST_BLOCK].into_boxed_slice().try_into().expect("as long as it is");
-    let (table, planes, places) = (kernel::table(), Vec::new(), Vec::new());
-    let mut scratch = Scratch { table, planes, counters, places };
+    let mut scratch = Scratch::new();
     let many = group.len() >= MANY_QUERIES;
     for (number, block) in blocks.iter().enumerate() {
         block.verify()?;
@@ -253,10 +392,12 @@ fn scan(
 fn open_lines(block: &Block, allowed: Option<&RoaringBitmap>) -> Vec<Line> {
     let Some(allowed) = allowed else { return block.alive.clone() };
     let mut lines = vec![Line::default(); block.alive.len()];
-    for id in allowed.range(block.ids.get(0)..=block.last_id()) {
-        if let Some(place) = block.place_of(id) {
-            lines[place / LINE].set(place % LINE, true);
-        }
+    let ids = block.first_id()..=block.last_id();
+    let mut open = |place: usize| lines[place / LINE].set(place % LINE, true);
+    if allowed.range_cardinality(ids.clone()) < block.len() as u64 {
+        allowed.range(ids).filter_map(|id| block.place_of(id)).for_each(open);
+    } else {
+        (0..block.len()).filter(|&place| allowed.contains(block.id(place))).for_each(&mut open);
     }
     lines.iter().zip(&block.alive).map(|(line, alive)| line.and(alive)).collect()
 }
@@ -273,7 +414,7 @@ fn scan_columns(
     let planes = &mut scratch.planes;
     let add_lines = scratch.table.add_lines;
     for (column, open) in open.iter().enumerate() {
-        let needed = walk.collector.needed(least_size);
+        let needed = walk.collector.needed(least_size, block.first_id());
         let stage = walk.stage(needed, Costs::Columns);
         let (first, rest) = plan.units.split_at(stage.units);
         planes.clear();
@@ -305,7 +446,7 @@ fn scan_lists(
         let expected = format!("at most {MOST_LISTS} units on in a query of so sparse an index");
         return Err(Error::shape("queries", expected, plan.units.len()));
     }
-    let needed = walk.collector.needed(least_size);
+    let needed = walk.collector.needed(least_size, block.first_id());
     if needed as usize > plan.units.len() {
         return Ok(());
     }

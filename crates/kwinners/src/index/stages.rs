@@ -8,10 +8,6 @@ pub(super) struct Plan {
     pub(super) units: Vec<u32>,
     /// `expected[m]`: the mean overlap of a stored code with the first `m` units.
     expected: Vec<f64>,
-    /// `ln m!` for `m` up to the number of units; empty for an exact search.
-    ln_factorials: Vec<f64>,
-    /// The recall to keep; 1 for an exact search.
-    recall: f64,
 }
 
 /// After `units` units, only codes with `least` of them need to be looked at any further.
@@ -39,16 +35,10 @@ const LOOK_UP: f64 = 12.0;
 const CHECK: f64 = 1.5;
 
 impl Plan {
-    /// Exact searches count the rarest units first, which leaves the fewest codes. Others count in an
-    /// order that has nothing to do with the codes (by a hash of the unit), as the bound of
-    /// [`Plan::stage`] asks for.
-    pub(super) fn new(units: &[u32], duty: impl Fn(u32) -> f32, recall: f64) -> Self {
+    /// The rarest units are counted first, which leaves the fewest codes.
+    pub(super) fn new(units: &[u32], duty: impl Fn(u32) -> f32) -> Self {
         let mut units: Vec<(u32, f32)> = units.iter().map(|&unit| (unit, duty(unit))).collect();
-        if recall < 1.0 {
-            units.sort_by_key(|(unit, _)| (unit.wrapping_mul(0x9E37_79B9).reverse_bits(), *unit));
-        } else {
-            units.sort_by(|a, b| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0)));
-        }
+        units.sort_by(|a, b| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0)));
         let mut expected = vec![0.0];
         let mut sum = 0.0;
         for (_, share) in &units {
@@ -56,23 +46,12 @@ impl Plan {
             expected.push(sum);
         }
         let units: Vec<u32> = units.into_iter().map(|(unit, _)| unit).collect();
-        let mut ln_factorials = Vec::new();
-        if recall < 1.0 {
-            let mut sum = 0.0;
-            ln_factorials.push(sum);
-            ln_factorials.extend((1..=units.len()).map(|m| {
-                sum += (m as f64).ln();
-                sum
-            }));
-        }
-        Self { units, expected, ln_factorials, recall }
+        Self { units, expected }
     }
 
-    /// Where to stop so that codes with an overlap of `needed` or more are found at the least cost: all
-    /// of them, or, where a recall below 1 is enough, at least this share.
+    /// Where to stop so that all codes with an overlap of `needed` or more are found at the least cost.
     ///
-    /// A code of overlap `needed` has `h` of the first `m` of the query's `q` units, where `h` is
-    /// hypergeometric if the order of the units is random, and never below `needed - (q - m)`.
+    /// A code of overlap `needed` has at least `needed - (q - m)` of the first `m` of the query's `q` units.
     pub(super) fn stage(&self, needed: u32, costs: Costs) -> Stage {
         let all = self.units.len();
         let mut last = 0;
@@ -86,43 +65,13 @@ impl Plan {
                 continue;
             }
             last = units;
-            let least = self.least_after(units, needed);
+            let least = (needed as usize).saturating_sub(all - units) as u32;
             let cost = self.cost(units, least, costs);
             if least > 0 && cost < best.0 {
                 best = (cost, Stage { units, least });
             }
         }
         best.1
-    }
-
-    /// The overlap with the first `units` units below which a code may be given up.
-    fn least_after(&self, units: usize, needed: u32) -> u32 {
-        let all = self.units.len();
-        let certain = (needed as usize).saturating_sub(all - units) as u32;
-        if self.recall >= 1.0 || needed as usize > all {
-            return certain;
-        }
-        let mut lost = 0.0;
-        for least in 0..=needed.min(units as u32) {
-            lost += self.hypergeometric(needed as usize, units, least as usize);
-            if lost > 1.0 - self.recall {
-                return certain.max(least);
-            }
-        }
-        certain.max(needed.min(units as u32))
-    }
-
-    /// `P(h)` of drawing `h` marked units when `drawn` of the query's are drawn, `marked` of which are
-    /// marked.
-    fn hypergeometric(&self, marked: usize, drawn: usize, h: usize) -> f64 {
-        let all = self.units.len();
-        if h > marked || h > drawn || drawn - h > all - marked {
-            return 0.0;
-        }
-        let ln = |n: usize, k: usize| {
-            self.ln_factorials[n] - self.ln_factorials[k] - self.ln_factorials[n - k]
-        };
-        (ln(marked, h) + ln(all - marked, drawn - h) - ln(all, drawn)).exp()
     }
 
     /// The cost of counting `units` units of all codes and then the other units of those with `least`.
@@ -157,17 +106,12 @@ mod tests {
     fn tails_are_right() {
         assert!((poisson_tail(1.0, 1) - (1.0 - (-1f64).exp())).abs() < 1e-12);
         assert_eq!(poisson_tail(0.7, 0), 1.0);
-        let plan = Plan::new(&(0..20).collect::<Vec<_>>(), |_| 0.1, 0.9);
-        let sum: f64 = (0..=5).map(|h| plan.hypergeometric(8, 5, h)).sum();
-        assert!((sum - 1.0).abs() < 1e-9, "{sum}");
-        // 8·7/(20·19) for two of two.
-        assert!((plan.hypergeometric(8, 2, 2) - 56.0 / 380.0).abs() < 1e-12);
     }
 
     #[test]
     fn an_exact_stage_loses_nothing() {
         let units: Vec<u32> = (0..40).collect();
-        let plan = Plan::new(&units, |_| 0.02, 1.0);
+        let plan = Plan::new(&units, |_| 0.02);
         for needed in 0..=41 {
             for costs in [Costs::Columns, Costs::Lists { codes: 30_000 }] {
                 let Stage { units, least } = plan.stage(needed, costs);

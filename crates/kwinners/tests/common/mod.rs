@@ -1,6 +1,8 @@
 //! What several tests are made of.
 #![allow(dead_code, reason = "each test uses its part")]
 
+pub(crate) mod checksums;
+
 use kwinners::encoder::Model;
 use kwinners::file::{self, About, SavedModel};
 use kwinners::{Dataset, Encoder, KWinners, Rng, Rows, SdrBatch};
