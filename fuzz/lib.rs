@@ -1,5 +1,8 @@
 //! What the targets share: parsers read files, so the bytes go into one.
 
+#[path = "../crates/kwinners/tests/common/checksums.rs"]
+mod checksums;
+
 use std::cell::OnceCell;
 use std::path::Path;
 
@@ -20,4 +23,11 @@ pub fn with_file(name: &str, bytes: &[u8], parse: impl FnOnce(&Path)) {
         std::fs::write(&path, bytes).expect("a temporary file");
         parse(&path);
     });
+}
+
+/// A `.kw` file with its checksums put right, so that what they cover is reached.
+pub fn with_right_checksums(bytes: &[u8]) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    checksums::put_right(&mut bytes);
+    bytes
 }
