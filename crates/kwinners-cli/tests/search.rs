@@ -95,6 +95,11 @@ fn an_index_grows_and_shrinks() {
     let compact = answer(&["index", "--compact", "--out", index]);
     assert_eq!((&compact["codes"], &compact["next_id"]), (&json!(98), &json!(100)));
     assert_eq!(best(&[])[0], 53);
+    let grouped = answer(&["index", "--group", "--out", index]);
+    assert_eq!((&grouped["codes"], &grouped["grouped"]), (&json!(98), &json!(true)));
+    assert_eq!((best(&[])[0], best(&["--recall", "0.9"])[0]), (53, 53));
+    let fresh = answer(&["index", codes, "--out", index, "--group"]);
+    assert_eq!((&fresh["codes"], &fresh["grouped"]), (&json!(50), &json!(true)));
     let inspected = answer(&["inspect", index]);
     assert_eq!(inspected["version"], json!(2));
 }

@@ -133,6 +133,8 @@ fn idx_that_is_not_what_it_says() {
     assert!(load(&path("cut.gz", &gzip(&images)[..25])).is_err());
     let bomb = gzip(&[&images[..], &vec![0; 50_000_000]].concat());
     refused(load(&path("bomb.gz", &bomb)), &["8 bytes", "more"]);
+    let empty = idx(0x08, &[u32::MAX, 0, 7], &[]);
+    refused(load(&path("rows_of_nothing.idx", &empty)), &["at least one row", "4294967295, 0, 7"]);
     let promise = idx(0x08, &[u32::MAX, u32::MAX, 1], &[1; 8]);
     refused(load(&path("promise.idx", &promise)), &["after the header", "8 bytes"]);
     refused(load(&path("huge.idx", &idx(0x0E, &[u32::MAX; 4], &[1]))), &["axes"]);

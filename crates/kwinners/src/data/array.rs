@@ -148,6 +148,11 @@ impl Array {
         }
     }
 
+    /// Refuses what has no rows, or rows without values.
+    pub(crate) fn check_rows(&self) -> Result<()> {
+        self.row_layout().map(drop)
+    }
+
     /// Values a row, and what they look like.
     fn row_layout(&self) -> Result<(usize, Option<ImageShape>)> {
         let image = |height, width, channels| Some(ImageShape { width, height, channels });

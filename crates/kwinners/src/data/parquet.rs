@@ -8,7 +8,7 @@ use parquet::basic::{Compression, LogicalType, Repetition, Type, ZstdLevel};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::{DataType, Int32Type};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::KeyValue;
+use parquet::file::metadata::{ColumnChunkMetaData, KeyValue};
 use parquet::file::properties::WriterProperties;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::file::writer::SerializedFileWriter;
@@ -107,6 +107,7 @@ pub(super) fn read(path: &Path, units: Option<usize>) -> Result<SdrBatch> {
     let mut lists = Lists::default();
     for group in 0..reader.num_row_groups() {
         let group = reader.get_row_group(group).map_err(wrong)?;
+        check_place(group.metadata().column(column)).map_err(wrong)?;
         let took = match group.get_column_reader(column).map_err(wrong)? {
             ColumnReader::Int32ColumnReader(reader) => {
                 let signed = is_signed(&columns[column]);
@@ -126,6 +127,15 @@ pub(super) fn read(path: &Path, units: Option<usize>) -> Result<SdrBatch> {
         }
     }
     collect(path, FORMAT, units, lists.rows())
+}
+
+/// Refuses numbers that the crate would panic at.
+fn check_place(column: &ColumnChunkMetaData) -> parquet::errors::Result<()> {
+    let start = column.dictionary_page_offset().unwrap_or(column.data_page_offset());
+    if start >= 0 && column.compressed_size() >= 0 && column.num_values() >= 0 {
+        return Ok(());
+    }
+    Err(ParquetError::General("a column that begins or ends before the file".to_owned()))
 }
 
 /// Whether values of the column are lists of integers, not lists of lists.
@@ -262,6 +272,20 @@ mod tests {
             let lists = packed_file::<Int64Type>(NULLABLE, &[5, 2, 9], levels, compression);
             assert_eq!(read(lists.path(), Some(10)).unwrap().ends(), [2, 2, 3], "{compression}");
         }
+    }
+
+    /// The crate panics at these.
+    #[test]
+    fn columns_out_of_the_file_are_refused() {
+        let lists = file::<Int64Type>(NULLABLE, &[5], &[3], &[0]);
+        let reader = SerializedFileReader::new(lists.reopen().unwrap()).unwrap();
+        let right = reader.metadata().row_group(0).column(0).clone();
+        assert!(check_place(&right).is_ok());
+        let wrong = [
+            right.clone().into_builder().set_total_compressed_size(-1).build(),
+            right.into_builder().set_dictionary_page_offset(Some(-7)).build(),
+        ];
+        assert!(wrong.into_iter().all(|column| check_place(&column.unwrap()).is_err()));
     }
 
     #[test]
