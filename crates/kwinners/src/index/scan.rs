@@ -161,41 +161,62 @@ impl SdrIndex {
         Ok(places.get(last).map_or(self.blocks.len(), |place| *place as usize + 1))
     }
 
-    /// For the `top` codes most like some stored codes: which place their block has among all, by how many of
-    /// the code's units its codes have on.
+    /// For the `top` codes most like each of some stored codes: which place their block has among all, by how
+    /// many of the code's units its codes have on. Of codes that are equally good the first that are met count.
     fn places_of_samples(&self, top: usize) -> Result<Vec<u32>> {
-        let mut queries = SdrBatch::new(self.units)?;
-        let mut homes = Vec::new();
-        let (step, mut next) = (self.len().div_ceil(SAMPLES).max(1), 0);
-        for (number, block) in self.blocks.iter().enumerate() {
-            block.verify()?;
-            for _ in (next..block.len()).step_by(step) {
-                queries.push(&block.code(next))?;
-                homes.push((number, block.id(next)));
-                next += step;
-            }
-            next = next.saturating_sub(block.len());
-        }
+        let (queries, homes) = self.samples()?;
+        let held = self.blocks.iter().enumerate();
+        let held = held.flat_map(|(number, block)| {
+            (0..block.len()).map(move |place| (block.id(place), number))
+        });
+        let mut held: Vec<(u32, usize)> = held.collect();
+        held.sort_unstable();
+        let block_of = |id: u32| {
+            let found = held.binary_search_by_key(&id, |(id, _)| *id);
+            found.map_or(0, |at| held[at].1)
+        };
         let exact = self.top_batch(&queries, top + 1, &Search::default())?;
         let sums = self.guide().sums(&queries);
-        let mut places = Vec::new();
-        let each = queries.iter().zip(exact).zip(homes).zip(sums.chunks_exact(self.blocks.len()));
-        for (((query, hits), (home, own)), sums) in each {
+        let samples: Vec<_> = queries.iter().zip(exact).zip(homes).collect();
+        let places = |((query, hits), own): &((SdrRef<'_>, Vec<Hit>), u32), sums: &[f32]| {
             // A code is no answer to itself, and helps its block to no place.
-            let sum = |number: usize| match number == home {
-                true => sums[number] - query.count() as f32,
-                false => sums[number],
-            };
-            for hit in hits.into_iter().filter(|hit| hit.id != own).take(top) {
-                let held = |&number: &usize| self.blocks[number].place_of(hit.id).is_some();
-                let Some(number) = self.may_hold(hit.id).find(held) else { continue };
-                let before = |other: usize| {
-                    sum(other) > sum(number) || (sum(other) == sum(number) && other < number)
-                };
-                places.push((0..sums.len()).filter(|&other| before(other)).count() as u32);
+            let others = hits.iter().filter(|hit| hit.id != *own).take(top);
+            let Some(least) = others.map(|hit| hit.score).last() else { return Ok(Vec::new()) };
+            let mut sums = sums.to_vec();
+            sums[block_of(*own)] -= query.count() as f32;
+            let mut order: Vec<usize> = (0..sums.len()).collect();
+            order.sort_by(|&a, &b| sums[b].total_cmp(&sums[a]).then(a.cmp(&b)));
+            let mut place_of = vec![0; sums.len()];
+            (0..).zip(order).for_each(|(place, number)| place_of[number] = place);
+            let good = self.within(*query, least, &Search::default())?.into_iter();
+            let good = good.filter(|hit| hit.id != *own);
+            let mut places: Vec<u32> = good.map(|hit| place_of[block_of(hit.id)]).collect();
+            places.sort_unstable();
+            places.truncate(top);
+            Ok(places)
+        };
+        let all: Result<Vec<Vec<u32>>> = samples
+            .par_iter()
+            .zip(sums.par_chunks(self.blocks.len()))
+            .map(|(sample, sums)| places(sample, sums))
+            .collect();
+        Ok(all?.into_iter().flatten().collect())
+    }
+
+    /// Some stored codes, spread over all, and their ids.
+    fn samples(&self) -> Result<(SdrBatch, Vec<u32>)> {
+        let (mut codes, mut ids) = (SdrBatch::new(self.units)?, Vec::new());
+        let (step, mut next) = (self.len().div_ceil(SAMPLES).max(1), 0);
+        for block in &self.blocks {
+            block.verify()?;
+            while next < block.len() {
+                codes.push(&block.code(next))?;
+                ids.push(block.id(next));
+                next += step;
             }
+            next -= block.len();
         }
-        Ok(places)
+        Ok((codes, ids))
     }
 
     /// The answers to each of `few` queries, each range of blocks being a task where all are gone through.
