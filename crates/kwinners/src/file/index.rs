@@ -114,11 +114,7 @@ pub fn delete_from_index(path: &Path, ids: &RoaringBitmap) -> Result<usize> {
 /// # Errors
 /// If anything in the file is damaged, or it can't be written; what was there is then still there.
 pub fn compact_index(path: &Path) -> Result<()> {
-    refuse_others(path, "index")?;
-    let append = Append::open(path)?;
-    let mut index = index_of(&append.journal)?;
-    index.compact()?;
-    save_index(path, &index)
+    rewrite(path, SdrIndex::compact)
 }
 
 /// Writes the index at `path` anew as [`SdrIndex::group`] lays it out, without what was deleted.
@@ -126,10 +122,14 @@ pub fn compact_index(path: &Path) -> Result<()> {
 /// # Errors
 /// As [`compact_index`].
 pub fn group_index(path: &Path) -> Result<()> {
+    rewrite(path, SdrIndex::group)
+}
+
+fn rewrite(path: &Path, change: impl FnOnce(&mut SdrIndex) -> Result<()>) -> Result<()> {
     refuse_others(path, "index")?;
     let append = Append::open(path)?;
     let mut index = index_of(&append.journal)?;
-    index.group()?;
+    change(&mut index)?;
     save_index(path, &index)
 }
 
