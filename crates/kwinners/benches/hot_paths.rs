@@ -2,7 +2,8 @@
 //! `value` (median), `best`, `runs`, `threads` and `n`.
 //!
 //! `cargo bench` runs all of it (`cargo bench -- tied classifier` some), on one thread and, where work is shared out, on all; each task
-//! asserts its answer first. `KWINNERS_BENCH=quick` runs every task once, for tests;
+//! asserts its answer first. `KWINNERS_BENCH=quick` runs every task once, for tests; `KWINNERS_BENCH=large`
+//! searches ten million codes in the place of fewer (20 GB of memory, half an hour);
 //! `KWINNERS_DATA` names the folder with `mnist/`, else random images of the same density are used.
 
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
@@ -11,6 +12,8 @@
 mod autoencoder;
 #[path = "hot_paths/classifier.rs"]
 mod classifier;
+#[path = "hot_paths/codings.rs"]
+mod codings;
 #[path = "hot_paths/embedder.rs"]
 mod embedder;
 #[path = "hot_paths/index.rs"]
@@ -107,6 +110,9 @@ fn main() {
             }
             if wants("index") {
                 index::run(threads);
+            }
+            if threads == 1 && wants("codings") {
+                codings::run(&images);
             }
             if wants("overlap") {
                 overlap(threads);

@@ -1,18 +1,15 @@
 //! Files of codes and indexes: small, appended to, read where they lie, and never believed if damaged.
 
-mod common;
-
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use common::checksums;
 use kwinners::file::{self, CodeFile};
 use kwinners::index::{Hit, Layout, SdrIndex, Search};
 use kwinners::sdr::code_bits;
-use kwinners::{Error, Rng, SdrBatch};
+use kwinners::{Rng, SdrBatch};
 use proptest::prelude::*;
 
 const LAYOUTS: [Layout; 2] = [Layout::Columns, Layout::Lists];
@@ -154,106 +151,6 @@ fn grouped_indexes_are_searched_where_they_lie() {
     file::compact_index(&path).unwrap();
     same(&plain);
     file::inspect(&path).unwrap();
-}
-
-/// Small files of every kind, in one piece and appended to.
-fn small_files(folder: &Path) -> Vec<Vec<u8>> {
-    let path = folder.join("small.kw");
-    let codes = random(20, 24, 3, 1);
-    let mut files = Vec::new();
-    file::save_codes(&path, &codes).unwrap();
-    file::append_codes(&path, &random(3, 24, 3, 2)).unwrap();
-    files.push(std::fs::read(&path).unwrap());
-    for layout in LAYOUTS {
-        file::save_index(&path, &index(&codes, layout)).unwrap();
-        files.push(std::fs::read(&path).unwrap());
-        file::append_to_index(&path, &random(3, 24, 3, 3)).unwrap();
-        file::delete_from_index(&path, &[1, 21].into_iter().collect()).unwrap();
-        files.push(std::fs::read(&path).unwrap());
-        if layout == Layout::Columns {
-            file::group_index(&path).unwrap();
-            files.push(std::fs::read(&path).unwrap());
-        }
-    }
-    files
-}
-
-/// Uses everything there is to use in the file.
-fn use_up(path: &Path) -> kwinners::Result<()> {
-    let queries = random(2, 24, 3, 9);
-    let index = file::open_index(path).and_then(|index| {
-        answers(&index, &queries)?;
-        index.for_each_block(|ids, codes| assert_eq!(ids.len(), codes.len()))
-    });
-    let codes = file::load_codes(path).map(drop);
-    // One of the two is not what the file holds.
-    index.or(codes)
-}
-
-#[test]
-fn every_flip_and_every_truncation_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("damaged.kw");
-    for whole in small_files(folder.path()) {
-        let refused = |bytes: &[u8], what: String| {
-            std::fs::write(&path, bytes).unwrap();
-            let found = [use_up(&path).err(), file::inspect(&path).err()];
-            for found in found {
-                assert!(matches!(found, Some(Error::Damaged { .. })), "{what}: {found:?}");
-            }
-        };
-        let mut damaged = whole.clone();
-        for bit in 0..whole.len() * 8 {
-            damaged[bit / 8] ^= 1 << (bit % 8);
-            refused(&damaged, format!("bit {bit} flipped"));
-            damaged[bit / 8] ^= 1 << (bit % 8);
-        }
-        for length in 0..whole.len() {
-            refused(&whole[..length], format!("cut at {length}"));
-        }
-        refused(&[&whole[..], &[0]].concat(), "one byte more".to_owned());
-        std::fs::write(&path, &whole).unwrap();
-        use_up(&path).unwrap();
-    }
-}
-
-/// Numbers that make no sense under checksums that are right: no panic, no hang, no memory that the
-/// file does not account for. `KWINNERS_DAMAGE` says how many files instead of 4,000.
-#[test]
-fn forged_files_do_no_harm() {
-    let cases: usize =
-        std::env::var("KWINNERS_DAMAGE").map_or(4000, |cases| cases.parse().expect("a number"));
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("forged.kw");
-    let files = small_files(folder.path());
-    let mut rng = Rng::new(77);
-    let mut taken = 0;
-    for case in 0..cases {
-        let mut bytes = files[case % files.len()].clone();
-        for _ in 0..1 + rng.below(3) {
-            let at = rng.below(bytes.len() / 4) * 4;
-            let forged = match rng.below(6) {
-                0 => u32::MAX,
-                1 => 0,
-                2 => 1 << rng.below(32),
-                3 => rng.below(70) as u32,
-                4 => u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()).wrapping_add(1),
-                _ => rng.next_u64() as u32,
-            };
-            bytes[at..at + 4].copy_from_slice(&forged.to_le_bytes());
-        }
-        if rng.below(8) == 0 {
-            bytes.truncate(rng.below(bytes.len()));
-        }
-        if rng.below(4) > 0 {
-            checksums::put_right(&mut bytes);
-        }
-        std::fs::write(&path, &bytes).unwrap();
-        let inspected = file::inspect(&path);
-        taken += usize::from(use_up(&path).is_ok() && inspected.is_ok());
-    }
-    // Some changes are other codes, rightly sealed; if none were taken, nothing got past the checksums.
-    assert!(taken > 0 && taken < cases, "{taken} of {cases} taken");
 }
 
 /// Names the file to the process that appends, and the test in which it does.

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::{Args, ValueEnum};
+use kwinners::Error;
 use kwinners::file;
 use kwinners::index::{Layout, SdrIndex};
-use kwinners::{Error, SdrBatch};
 use roaring::RoaringBitmap;
 use serde::Serialize;
 
@@ -87,11 +87,10 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     if let Some(path) = &arguments.delete {
         deleted = file::delete_from_index(out, &read_ids(path)?)?;
     }
-    if arguments.compact {
-        file::compact_index(out)?;
-    }
-    if arguments.group {
+    if arguments.group && arguments.codes.is_none() {
         file::group_index(out)?;
+    } else if arguments.compact {
+        file::compact_index(out)?;
     }
     let index = file::open_index(out)?;
     let layout = index.layout().map(|layout| format!("{layout:?}").to_lowercase());
@@ -130,17 +129,16 @@ fn add(path: &Path, arguments: &Arguments) -> anyhow::Result<usize> {
         return Ok(file::append_to_index(out, &codes)?.len());
     }
     let codes = super::load_codes(path, arguments.units)?;
-    file::save_index(out, &build(&codes, arguments.layout)?)?;
-    Ok(codes.len())
-}
-
-fn build(codes: &SdrBatch, layout: Option<LayoutName>) -> kwinners::Result<SdrIndex> {
-    let mut index = match layout {
+    let mut index = match arguments.layout {
         Some(name) => SdrIndex::with_layout(codes.units(), name.layout())?,
         None => SdrIndex::new(codes.units())?,
     };
-    index.add(codes)?;
-    Ok(index)
+    index.add(&codes)?;
+    if arguments.group {
+        index.group()?;
+    }
+    file::save_index(out, &index)?;
+    Ok(codes.len())
 }
 
 /// The ids in a text file, one a line; empty lines are passed over.

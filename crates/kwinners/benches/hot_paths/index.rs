@@ -19,7 +19,7 @@ const TOP: usize = 10;
 
 /// How the codes are drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Kind {
+pub(crate) enum Kind {
     /// At random; a query is a stored code with half of its units drawn anew.
     Uniform,
     /// Each keeps each unit of its centre with probability 0.7; a query is one more of them.
@@ -28,8 +28,12 @@ enum Kind {
 
 /// Search in memory, in a mapped file, and in groups where not all answers are asked for; then the store.
 pub(crate) fn run(threads: usize) {
-    let quick = std::env::var("KWINNERS_BENCH").is_ok_and(|mode| mode == "quick");
-    let sizes: &[usize] = if quick { &[5_000] } else { &[100_000, 1_000_000] };
+    let sizes: &[usize] = match std::env::var("KWINNERS_BENCH").as_deref() {
+        Ok("quick") => &[5_000],
+        Ok("large") if threads == 1 => return,
+        Ok("large") => return search(10_000_000, Kind::Clustered, threads),
+        _ => &[100_000, 1_000_000],
+    };
     for &len in sizes {
         for kind in [Kind::Uniform, Kind::Clustered] {
             search(len, kind, threads);
@@ -52,7 +56,7 @@ fn code(rng: &mut Rng, mut kept: Vec<u32>) -> Vec<u32> {
     kept
 }
 
-fn draw(len: usize, kind: Kind) -> (SdrBatch, SdrBatch) {
+pub(crate) fn draw(len: usize, kind: Kind) -> (SdrBatch, SdrBatch) {
     let mut rng = Rng::new(7);
     let mut stored = SdrBatch::new(UNITS).expect("some units");
     let mut queries = stored.clone();
@@ -99,7 +103,8 @@ fn search(len: usize, kind: Kind, threads: usize) {
     let name = format!("{kind:?}").to_lowercase();
     let size = format!("{len} x {UNITS} bits, {WINNERS} on, {name}");
     let task = |task| Task { task, n: size.clone(), threads };
-    for layout in [Layout::Columns, Layout::Lists] {
+    let layouts = [Layout::Columns, Layout::Lists];
+    for layout in layouts.into_iter().take(if len > 1_000_000 { 1 } else { 2 }) {
         let build = || {
             let mut index = SdrIndex::with_layout(UNITS, layout).expect("some units");
             index.add(&stored).expect("the same units");

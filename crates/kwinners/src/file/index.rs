@@ -150,6 +150,9 @@ fn index_of(journal: &Journal) -> Result<SdrIndex> {
     let mut blocks: Vec<Block> = Vec::new();
     for chunk in journal.chunks.iter().filter(|chunk| chunk.name() == "block") {
         let block = Block::of_map(source_of(journal, chunk), units)?;
+        if block.len() != chunk.count as usize {
+            return Err(journal.damage(chunk, "another number of codes than is listed"));
+        }
         if !grouped && blocks.last().is_some_and(|last| last.last_id() >= block.first_id()) {
             return Err(journal.damage(chunk, "ids that don't rise from block to block"));
         }

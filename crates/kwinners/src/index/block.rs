@@ -114,6 +114,14 @@ impl Sizes {
         }
     }
 
+    /// Units that are on in `len` codes together.
+    fn sum(&self, len: usize) -> u64 {
+        match self {
+            Self::All(size) => u64::from(*size) * len as u64,
+            Self::Each(sizes) => sizes.iter().map(|&size| u64::from(size)).sum(),
+        }
+    }
+
     /// The smallest.
     pub(super) fn least(&self) -> u32 {
         match self {
@@ -362,7 +370,7 @@ impl Block {
         }
         match &self.body {
             Body::Columns(_) => None,
-            Body::Lists(block) => block.find_damage(self.len),
+            Body::Lists(block) => block.find_damage(self.len, self.sizes.sum(self.len)),
         }
     }
 }

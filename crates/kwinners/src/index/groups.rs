@@ -97,7 +97,7 @@ impl Centres {
     fn nearest_of(&self, codes: &SdrBatch, places: &[u32]) -> Vec<u32> {
         let nearest = |places: &[u32]| {
             let mut best = vec![(f32::NEG_INFINITY, 0); places.len()];
-            let block = places.iter().map(|&place| codes.get(place as usize));
+            let block = places.iter().map(|&place| codes.get(place as usize).indices());
             self.0.sums(block, |number, first, sums| {
                 let most = sums.iter().copied().fold(f32::NEG_INFINITY, f32::max);
                 if most > best[number].0 {

@@ -39,10 +39,10 @@ impl Guide {
 
     /// For each query how many of its units the codes of each block have on in all, `(queries, blocks)`.
     /// Cost: the query's rows of the guide, `k · blocks` additions.
-    pub(super) fn sums(&self, queries: &SdrBatch) -> Vec<f32> {
+    pub(super) fn sums<'a>(&self, queries: impl ExactSizeIterator<Item = &'a [u32]>) -> Vec<f32> {
         let blocks = self.counts.columns();
         let mut all = vec![0.0; queries.len() * blocks];
-        self.counts.sums(queries.iter(), |query, first, sums| {
+        self.counts.sums(queries, |query, first, sums| {
             all[query * blocks + first..][..sums.len()].copy_from_slice(sums);
         });
         all
@@ -52,7 +52,11 @@ impl Guide {
     ///
     /// # Errors
     /// If there are fewer blocks.
-    pub(super) fn best(&self, queries: &SdrBatch, count: usize) -> Result<SdrBatch> {
+    pub(super) fn best<'a>(
+        &self,
+        queries: impl ExactSizeIterator<Item = &'a [u32]>,
+        count: usize,
+    ) -> Result<SdrBatch> {
         let (blocks, sums) = (self.counts.columns(), self.sums(queries));
         let mut best = SdrBatch::new(blocks)?;
         KWinners::new(blocks, count)?.winners_of_rows(Rows::new(&sums, blocks)?, &mut best)?;

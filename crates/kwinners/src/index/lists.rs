@@ -69,11 +69,12 @@ impl ListBlock {
         codes
     }
 
-    /// What is wrong with lists whose checksum is right: forged ones.
-    pub(super) fn find_damage(&self, len: usize) -> Option<String> {
+    /// What is wrong with lists of `len` codes, `on` units on in all, whose checksum is right: forged ones.
+    pub(super) fn find_damage(&self, len: usize, on: u64) -> Option<String> {
         let rising = self.units.windows(2).all(|pair| pair[0] < pair[1])
             && self.ends.windows(2).all(|pair| pair[0] < pair[1]);
-        let whole = self.ends.last().map_or(0, |&end| end as usize) == self.places.len();
+        let whole = self.ends.last().map_or(0, |&end| end as usize) == self.places.len()
+            && on == self.places.len() as u64;
         let inside = (0..self.units.len()).all(|at| {
             let list = self.list_at(at);
             list.windows(2).all(|pair| pair[0] < pair[1])

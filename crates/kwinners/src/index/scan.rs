@@ -176,7 +176,7 @@ impl SdrIndex {
             found.map_or(0, |at| held[at].1)
         };
         let exact = self.top_batch(&queries, top + 1, &Search::default())?;
-        let sums = self.guide().sums(&queries);
+        let sums = self.guide().sums(queries.iter().map(|query| query.indices()));
         let samples: Vec<_> = queries.iter().zip(exact).zip(homes).collect();
         let places = |((query, hits), own): &((SdrRef<'_>, Vec<Hit>), u32), sums: &[f32]| {
             // A code is no answer to itself, and helps its block to no place.
@@ -251,13 +251,7 @@ impl SdrIndex {
         goal: Goal,
         search: &Search<'_>,
     ) -> Result<Vec<Vec<Hit>>> {
-        let mut queries = SdrBatch::new(self.units)?;
-        for asked in few {
-            let mut units = asked.plan.units.clone();
-            units.sort_unstable();
-            queries.push(&units)?;
-        }
-        let best = guide.best(&queries, count)?;
+        let best = guide.best(few.iter().map(|asked| &asked.plan.units[..]), count)?;
         // Block after block, so that queries that look into the same one find it in the cache.
         let visits = best.iter().enumerate().flat_map(|(query, blocks)| {
             blocks.indices().iter().map(move |&number| (number as usize, query)).collect::<Vec<_>>()

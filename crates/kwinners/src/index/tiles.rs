@@ -1,7 +1,6 @@
 //! Numbers by unit for many columns, summed over the units of codes.
 
 use crate::kernel::{self, vectors::Weighted};
-use crate::sdr::SdrRef;
 
 /// Columns of a tile: 2,048 units of one are 512 KiB, which stay in the second-level cache while codes pass.
 pub(super) const TILE: usize = 64;
@@ -48,16 +47,16 @@ impl Tiles {
         tile[unit as usize * width + column % TILE] += value;
     }
 
-    /// The sums over the units of each code, tile after tile: `each` gets the code's number, the first
-    /// column, and the sums of up to 64. Cost: `k · columns` additions a code.
+    /// The sums over the units of each code, in any order, tile after tile: `each` gets the code's number, the
+    /// first column, and the sums of up to 64. Cost: `k · columns` additions a code.
     pub(super) fn sums<'a>(
         &self,
-        codes: impl Iterator<Item = SdrRef<'a>>,
+        codes: impl Iterator<Item = &'a [u32]>,
         mut each: impl FnMut(usize, usize, &[f32]),
     ) {
         let part = |&row: &u32| Weighted { row, factor: 1.0 };
         let parts: Vec<Vec<Weighted>> =
-            codes.map(|code| code.indices().iter().map(part).collect()).collect();
+            codes.map(|units| units.iter().map(part).collect()).collect();
         let mut sums = [0.0; TILE];
         for (tile, first) in self.tiles.iter().zip((0..).step_by(TILE)) {
             let sums = &mut sums[..tile.len() / self.units];
