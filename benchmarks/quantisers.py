@@ -50,7 +50,7 @@ def main():
     signs, asked = np.sign(base - means), np.sign(queries - means)
     tell("signs", width // 8, np.argsort(-(asked @ signs.T), axis=1, kind="stable")[:, :TOP])
     for size in (24, 32, 48, 64):
-        ask("FAISS PQ", f"PQ{size}x8", size)
+        ask("FAISS PQ", f"PQ{size}x8np", size)
     for size in (23, 30, 34, 47, 56):
         values = 8 * (size - 8)
         ask("FAISS RaBitQ", (f"RR{width}" if values == width else f"PCAR{values}") + ",RaBitQ", size)

@@ -48,6 +48,8 @@ const WORDS: (&str, &str) = ("glove[0..25000]", "glove[25000..30000]");
 const K25: &[(&str, &str)] = &[("winners", "25")];
 const PUBLISHED: &[(&str, &str)] = &[("preset", "published-mlp")];
 const CONV: &[(&str, &str)] = &[("preset", "conv")];
+/// Of clothes, which side is left does not matter.
+const MIRRORED: &[(&str, &str)] = &[("preset", "conv"), ("mirror", "true")];
 const HEAD: &[(&str, &str)] = &[("preset", "head")];
 const UNLABELLED: &[(&str, &str)] = &[("preset", "unlabelled-head")];
 const GLOVE: &[(&str, &str)] = &[("preset", "glove")];
@@ -90,7 +92,7 @@ static ROWS: [Row; 15] = [
     row(("mlp-25", "ours 784-64-512 k=25"), K25, FASHION, None),
     softmax(FASHION, None),
     row(("conv", "convolutions 1024/32"), CONV, MNIST, None),
-    row(("conv", "convolutions 1024/32"), CONV, FASHION, None),
+    row(("conv-mirrored", "the same, mirrored"), MIRRORED, FASHION, None),
     row(("head", "head 2048/40"), HEAD, CLINC, None),
     row(("head", "head 2048/40"), HEAD, BANKING, None),
     row(("unlabelled-head", "head 2048/40, no labels"), UNLABELLED, CLINC, None),
