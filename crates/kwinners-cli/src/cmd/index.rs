@@ -80,18 +80,9 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     let out = &arguments.out;
     super::check_output(out, "the index", &["kw"])?;
     let begin = Instant::now();
-    let (mut added, mut deleted) = (0, 0);
-    if let Some(path) = &arguments.codes {
-        added = add(path, arguments)?;
-    }
-    if let Some(path) = &arguments.delete {
-        deleted = file::delete_from_index(out, &read_ids(path)?)?;
-    }
-    if arguments.group && arguments.codes.is_none() {
-        file::group_index(out)?;
-    } else if arguments.compact {
-        file::compact_index(out)?;
-    }
+    let waiting = output.spinner("index");
+    let (added, deleted) = change(arguments, |what| waiting.set_message(what))?;
+    waiting.finish_and_clear();
     let index = file::open_index(out)?;
     let layout = index.layout().map(|layout| format!("{layout:?}").to_lowercase());
     let answer = Answer {
@@ -120,23 +111,56 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     output.object(&answer)
 }
 
+/// Does what is asked for, and says before each step what it is; returns how many codes were added and deleted.
+fn change(
+    arguments: &Arguments,
+    mut tell: impl FnMut(&'static str),
+) -> anyhow::Result<(usize, usize)> {
+    let out = &arguments.out;
+    let (mut added, mut deleted) = (0, 0);
+    if let Some(path) = &arguments.codes {
+        tell("reading codes");
+        added = add(path, arguments, &mut tell)?;
+    }
+    if let Some(path) = &arguments.delete {
+        tell("deleting");
+        deleted = file::delete_from_index(out, &read_ids(path)?)?;
+    }
+    if arguments.group && arguments.codes.is_none() {
+        tell("grouping");
+        file::group_index(out)?;
+    } else if arguments.compact {
+        tell("compacting");
+        file::compact_index(out)?;
+    }
+    Ok((added, deleted))
+}
+
 /// Builds the index or adds to it; returns how many codes were added.
-fn add(path: &Path, arguments: &Arguments) -> anyhow::Result<usize> {
+fn add(
+    path: &Path,
+    arguments: &Arguments,
+    tell: &mut impl FnMut(&'static str),
+) -> anyhow::Result<usize> {
     let out = &arguments.out;
     if arguments.append {
         let units = file::open_index(out)?.units();
         let codes = super::load_codes(path, Some(arguments.units.unwrap_or(units)))?;
+        tell("adding");
         return Ok(file::append_to_index(out, &codes)?.len());
     }
     let codes = super::load_codes(path, arguments.units)?;
+    tell("building");
     let mut index = match arguments.layout {
         Some(name) => SdrIndex::with_layout(codes.units(), name.layout())?,
         None => SdrIndex::new(codes.units())?,
     };
     index.add(&codes)?;
     if arguments.group {
+        tell("grouping");
         index.group()?;
     }
+    tell("writing");
     file::save_index(out, &index)?;
     Ok(codes.len())
 }

@@ -114,6 +114,8 @@ pub(crate) fn run(
     let ids = arguments.ids.as_deref().map(super::index::read_ids).transpose()?;
     let search = search(arguments, ids.as_ref());
     let mut begin = Instant::now();
+    let mut recall = None;
+    let waiting = output.spinner("searching");
     let hits = if arguments.score == ScoreName::Decoder {
         find_decoded(&index, arguments, &search, shared)?
     } else if arguments.candidates.is_some() {
@@ -121,12 +123,16 @@ pub(crate) fn run(
     } else {
         let queries = queries(arguments, index.units(), shared)?;
         if search.recall.is_some_and(|recall| recall < 1.0) {
-            report_recall(&index, &queries, (arguments, &search), output)?;
+            recall = Some(recall_of(&index, &queries, arguments, &search)?);
         }
         begin = Instant::now();
         find(&index, &queries, arguments, &search)?
     };
     let seconds = begin.elapsed().as_secs_f64();
+    waiting.finish_and_clear();
+    if let Some(recall) = recall {
+        output.note(recall);
+    }
     let queries_per_s = hits.len() as f64 / seconds.max(1e-9);
     output.note(format_args!(
         "{} queries among {} codes in {seconds:.3} s, {queries_per_s:.0} a second",
@@ -223,12 +229,12 @@ fn queries(arguments: &Arguments, units: usize, shared: &Shared) -> anyhow::Resu
 }
 
 /// Says what share of the true answers was found, on some of the queries.
-fn report_recall(
+fn recall_of(
     index: &SdrIndex,
     queries: &SdrBatch,
-    (arguments, search): (&Arguments, &Search<'_>),
-    output: &Output,
-) -> anyhow::Result<()> {
+    arguments: &Arguments,
+    search: &Search<'_>,
+) -> kwinners::Result<String> {
     let step = queries.len().div_ceil(MEASURED).max(1);
     let some: Vec<usize> = (0..queries.len()).step_by(step).collect();
     let some = queries.select(&some);
@@ -243,6 +249,5 @@ fn report_recall(
     }
     let recall = reached as f64 / true_answers.max(1) as f64;
     let (asked, count) = (search.recall.unwrap_or(1.0), some.len());
-    output.note(format_args!("recall {recall:.4} on {count} of the queries; asked for {asked}"));
-    Ok(())
+    Ok(format!("recall {recall:.4} on {count} of the queries; asked for {asked}"))
 }
