@@ -72,14 +72,14 @@ const TABLES: &[Table] = &[
         name: "dense",
         what: "\"How Can We Be So Dense?\": dense and sparse networks under noise",
         data: "mnist",
-        takes: "about 2 hours",
+        takes: "about 4 hours",
         run: |arguments, shared, output| networks::DENSE.run(arguments, shared, output),
     },
     Table {
         name: "embedder",
         what: "codes learned for their neighbours: EmbedderSDR's network and ours, sentence embeddings",
         data: "mnist, fashion-mnist, clinc150, banking77",
-        takes: "about an hour",
+        takes: "about 2 hours",
         run: embedder::run,
     },
     Table {
