@@ -3,6 +3,8 @@
 use rayon::prelude::*;
 
 use super::tiles::Tiles;
+use super::{SdrIndex, Search};
+use crate::error::Result;
 use crate::sdr::SdrBatch;
 
 /// Codes of a group.
@@ -17,16 +19,57 @@ const ROUNDS: usize = 5;
 const DEPTH: usize = 8;
 /// Codes that pass over the centres together.
 const BLOCK: usize = 256;
+/// A unit is a group's if at least one in so many of its codes has it on.
+const SHARE: usize = 20;
+/// Codes whose groups are looked for together, so that what is found takes little room.
+const TOGETHER: usize = 1 << 16;
 
 /// The places of all codes, those of one group after the other, by k-means with cosines: groups of about 256
 /// codes. Splitting in two again and again would be cheaper, but codes that went astray early stay there.
 /// Depends on the codes and their order alone.
 ///
-/// Cost: for a code its `k` rows of a number a group, about 2.3 times.
-pub(super) fn order(codes: &SdrBatch) -> Vec<u32> {
+/// Cost: for a code its `k` rows of a number a group, about 2.3 times, and a search among a 256th of the codes.
+pub(super) fn order(codes: &SdrBatch) -> Result<Vec<u32>> {
     let mut places: Vec<u32> = (0..codes.len() as u32).collect();
     split(codes, &mut places, DEPTH);
-    places
+    settle(codes, &mut places)?;
+    Ok(places)
+}
+
+/// Moves each code into the group whose most frequent units it has most of: where there are many small ones,
+/// some codes had gone astray while they were few and large.
+fn settle(codes: &SdrBatch, places: &mut [u32]) -> Result<()> {
+    let units: Vec<Vec<u32>> =
+        places.par_chunks(GROUP).map(|group| frequent_units(codes, group)).collect();
+    let mut index = SdrIndex::new(codes.units())?;
+    let mut groups = SdrBatch::new(codes.units())?;
+    units.iter().try_for_each(|units| groups.push(units))?;
+    index.add(&groups)?;
+    let mut group_of = vec![0; codes.len()];
+    for some in places.chunks(TOGETHER) {
+        let some: Vec<usize> = some.iter().map(|&place| place as usize).collect();
+        let found = index.top_batch(&codes.select(&some), 1, &Search::default())?;
+        for (place, hits) in some.into_iter().zip(found) {
+            group_of[place] = hits.first().map_or(0, |hit| hit.id);
+        }
+    }
+    places.par_sort_by_key(|&place| group_of[place as usize]);
+    Ok(())
+}
+
+/// The units that at least a twentieth of the codes at `places` have on, the most frequent first, up to eight times as
+/// many as a code has: fewer would leave out those of small clusters among them.
+fn frequent_units(codes: &SdrBatch, places: &[u32]) -> Vec<u32> {
+    let codes = places.iter().map(|&place| codes.get(place as usize).indices());
+    let mut on: Vec<u32> = codes.flatten().copied().collect();
+    let most = 8 * on.len() / places.len();
+    on.sort_unstable();
+    let runs = on.chunk_by(|a, b| a == b).filter(|run| run.len() * SHARE >= places.len());
+    let mut counts: Vec<(usize, u32)> = runs.map(|run| (run.len(), run[0])).collect();
+    counts.sort_by_key(|&(count, unit)| (std::cmp::Reverse(count), unit));
+    let mut units: Vec<u32> = counts.into_iter().take(most).map(|(_, unit)| unit).collect();
+    units.sort_unstable();
+    units
 }
 
 fn split(codes: &SdrBatch, places: &mut [u32], depth: usize) {

@@ -254,7 +254,7 @@ impl SdrIndex {
             ids.extend(more_ids);
             codes.append(&more)?;
         }
-        let order = groups::order(&codes);
+        let order = groups::order(&codes)?;
         let ids: Vec<u32> = order.iter().map(|&place| ids[place as usize]).collect();
         let places: Vec<usize> = order.into_iter().map(|place| place as usize).collect();
         self.blocks = blocks_of(layout, &ids, &codes.select(&places));
