@@ -138,6 +138,20 @@ fn all_triplets(labels: &[u32]) -> Vec<[usize; 3]> {
     all.filter(|[a, p, n]| a != p && labels[*a] == labels[*p] && labels[*a] != labels[*n]).collect()
 }
 
+/// Whether two others are equally far from an anchor but for rounding, so that either may be chosen.
+fn has_close_choice(loss: &MetricLoss, outputs: &[f64], labels: &[u32]) -> bool {
+    let MetricLoss::Triplet { metric, miner: Miner::Hard | Miner::SemiHard, .. } = *loss else {
+        return false;
+    };
+    let rows = || outputs.chunks_exact(WIDTH).take(labels.len());
+    rows().any(|anchor| {
+        let mut distances: Vec<f64> =
+            rows().map(|row| naive_distance(metric, anchor, row)).collect();
+        distances.sort_by(f64::total_cmp);
+        distances.windows(2).any(|pair| pair[1] - pair[0] < 1e-6)
+    })
+}
+
 fn losses() -> Vec<MetricLoss> {
     let metrics = [Metric::Cosine, Metric::L1, Metric::L2];
     let miners = [Miner::Random { multiplier: 1 }, Miner::All, Miner::Hard, Miner::SemiHard];
@@ -177,6 +191,9 @@ proptest! {
             let outcome = loss.slopes(rows, &labels, &mut Rng::new(seed), &mut work).unwrap();
             let at = |outputs: &[f64]| naive(&loss, outputs, &labels, &mut Rng::new(seed));
             let expected = at(&outputs);
+            if has_close_choice(&loss, &outputs, &labels) {
+                continue;
+            }
             prop_assert!((outcome.loss - expected).abs() < 1e-4, "{loss:?}: {outcome:?}, {expected}");
             for place in 0..outputs.len() {
                 let moved = |by: f64| {
