@@ -41,10 +41,9 @@ pub(super) fn order(codes: &SdrBatch) -> Result<Vec<u32>> {
 fn settle(codes: &SdrBatch, places: &mut [u32]) -> Result<()> {
     let units: Vec<Vec<u32>> =
         places.par_chunks(GROUP).map(|group| frequent_units(codes, group)).collect();
-    let mut index = SdrIndex::new(codes.units())?;
     let mut groups = SdrBatch::new(codes.units())?;
     units.iter().try_for_each(|units| groups.push(units))?;
-    index.add(&groups)?;
+    let index = SdrIndex::build(&groups)?;
     let mut group_of = vec![0; codes.len()];
     for some in places.chunks(TOGETHER) {
         let some: Vec<usize> = some.iter().map(|&place| place as usize).collect();
